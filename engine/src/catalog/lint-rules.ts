@@ -1,0 +1,82 @@
+import type { Column } from "./column.ts";
+import { latticeFault, latticeValues } from "./lattice-order.ts";
+import type { Report } from "./lint-catalog.ts";
+import type { ColumnRule } from "./rule.ts";
+import { identityColumns } from "./table-facts.ts";
+import type { Table } from "./table.ts";
+
+/** The rules of a table and its columns name what exists and can do what they promise. */
+export function lintRules(table: Table, report: Report): void {
+  const { rule } = table;
+  const identity = identityColumns(table);
+  for (const [name, own] of Object.entries(rule.columns)) {
+    const column = table.columns[name];
+    if (column === undefined) {
+      report("rule", `The rule names the column ${name}, which does not exist.`);
+      continue;
+    }
+    if (table.primaryKey.includes(name)) report("rule", `The key column ${name} has a rule; keys never change.`);
+    if (own.kind === "derived" && identity.includes(name))
+      report("rule", `The scope column ${name} is derived and would not travel.`);
+    if (own.kind === "derived" && !column.isNullable && column.defaultSql === null) {
+      report("rule", `The derived column ${name} is NOT NULL without a default, so other tiers could not store its rows.`);
+    }
+    lintColumnRule(name, column, own, report);
+  }
+  if (rule.kind === "monotoneRow") {
+    const by = table.columns[rule.by];
+    if (by === undefined) report("rule", `The rule names the column ${rule.by}, which does not exist.`);
+    else if (by.isNullable) report("rule", `The column ${rule.by}, which decides between rows, is nullable.`);
+  }
+  if (rule.kind === "naturalKey") lintNaturalKey(table, rule.key, report);
+}
+
+function lintNaturalKey(table: Table, key: readonly string[], report: Report): void {
+  for (const name of key) {
+    if (table.columns[name] === undefined) report("natural-key", `The key column ${name} does not exist.`);
+    if (table.rule.columns[name] !== undefined)
+      report("natural-key", `The key column ${name} has a rule of its own; keys never change.`);
+    // Such values can be equal and still have different texts, so that equal keys would get different ids.
+    const kind = table.columns[name]?.type.kind;
+    if (kind === "double" || kind === "jsonb")
+      report("natural-key", `The key column ${name} is a ${kind}, which has no one text form.`);
+  }
+  if (key[0] !== table.scope.tenant) report("natural-key", `The natural key begins with ${table.scope.tenant}.`);
+  const wanted = [...key].toSorted().join(",");
+  if (!table.unique.some(({ columns, where }) => where === undefined && [...columns].toSorted().join(",") === wanted)) {
+    report("natural-key", `The natural key (${key.join(", ")}) has no unique key.`);
+  }
+  const id = table.columns["id"];
+  if (id?.type.kind !== "uuid" || !table.primaryKey.includes("id")) {
+    report("natural-key", "A table with a natural key has a uuid column id in its primary key, which is derived from the key.");
+  }
+  for (const name of table.primaryKey) {
+    if (name !== "id" && !key.includes(name))
+      report("natural-key", `The primary key column ${name} is not part of the natural key.`);
+  }
+}
+
+function lintColumnRule(name: string, column: Column, own: ColumnRule, report: Report): void {
+  if (own.kind === "setOnce" && !column.isNullable)
+    report("rule", `The column ${name} is set once, so it is null before: make it nullable.`);
+  if (own.kind !== "monotone") return;
+  if (own.order === "or") {
+    if (column.type.kind !== "boolean") report("rule", `The column ${name} only turns true, and is no boolean.`);
+    return;
+  }
+  if (own.order === "max" || own.order === "min") {
+    if (column.type.kind === "jsonb" || column.type.kind === "boolean")
+      report("rule", `The column ${name} has no greatest value.`);
+    return;
+  }
+  const fault = latticeFault(own.order);
+  if (fault !== null) report("lattice", `The order of ${name} is not sound: ${fault}.`);
+  if (column.type.kind !== "text")
+    report("lattice", `The column ${name} follows an order of texts and is a ${column.type.kind}.`);
+  const values = latticeValues(own.order);
+  const missing = (column.allowed ?? []).filter((value) => !values.includes(value));
+  const unknown = column.allowed === null ? [] : values.filter((value) => column.allowed?.includes(value) !== true);
+  if (column.allowed === null) report("lattice", `The column ${name} follows an order; list its values with oneOf.`);
+  if (missing.length > 0) report("lattice", `The order of ${name} leaves out ${missing.join(", ")}.`);
+  if (unknown.length > 0) report("lattice", `The order of ${name} names ${unknown.join(", ")}, which the column does not allow.`);
+}

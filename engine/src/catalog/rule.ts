@@ -1,0 +1,86 @@
+/** How concurrent values of one column end. */
+export type ColumnRule =
+  | { readonly kind: "lastWriterWins" }
+  /** Only that tier may change the column. */
+  | { readonly kind: "singleWriter"; readonly tier: string }
+  /** The value only moves one way: the greatest, the least, true once true, or up a stated order. */
+  | { readonly kind: "monotone"; readonly order: "max" | "min" | "or" | Lattice }
+  /** Null until it is set; the first value (by stamp) stays. */
+  | { readonly kind: "setOnce" }
+  /** Never replicated. */
+  | { readonly kind: "derived" };
+
+/**
+ * A partial order of text values: for each value the values that may follow it directly. The join of two values is the
+ * least value that both lead to; the lint refuses an order in which two values have no single join.
+ */
+export interface Lattice {
+  readonly lattice: Readonly<Record<string, readonly string[]>>;
+}
+
+export type ColumnRules = Readonly<Record<string, ColumnRule>>;
+
+/** How concurrent changes of one table end. `columns` overrides the rule for some columns. */
+export type RowRule =
+  | { readonly kind: "appendOnly"; readonly columns: ColumnRules }
+  | { readonly kind: "singleWriter"; readonly tier: string; readonly columns: ColumnRules }
+  | { readonly kind: "lastWriterWins"; readonly columns: ColumnRules }
+  /** The row with the greatest value in `by` wins whole, its other columns with it; ties by stamp. */
+  | { readonly kind: "monotoneRow"; readonly by: string; readonly columns: ColumnRules }
+  /** Rows with equal `key` are one row: the `id` column is derived from the key. Other columns follow `rest`. */
+  | { readonly kind: "naturalKey"; readonly key: readonly string[]; readonly rest: ColumnRule; readonly columns: ColumnRules }
+  /** Recomputed where it is needed, never replicated. */
+  | { readonly kind: "derived"; readonly columns: ColumnRules }
+  /** Never leaves the node. */
+  | { readonly kind: "local"; readonly columns: ColumnRules };
+
+interface Overrides {
+  readonly columns?: ColumnRules;
+}
+
+/** Inserted once under a stable id. The same id and content again is nothing; other content is refused. */
+export const appendOnly = (overrides: Overrides = {}): RowRule => ({ kind: "appendOnly", columns: overrides.columns ?? {} });
+
+/** Only that tier writes the table; others are refused and get the true row back. */
+export const singleWriter = (tier: string, overrides: Overrides = {}): RowRule => ({
+  kind: "singleWriter",
+  tier,
+  columns: overrides.columns ?? {},
+});
+
+/** Each column holds the value with the greatest stamp; ties by node id. */
+export const lastWriterWins = (overrides: Overrides = {}): RowRule => ({
+  kind: "lastWriterWins",
+  columns: overrides.columns ?? {},
+});
+
+/** The row whose `by` column is greatest wins whole (its companions come with it); an older one changes nothing. */
+export const monotoneRow = (by: string, overrides: Overrides = {}): RowRule => ({
+  kind: "monotoneRow",
+  by,
+  columns: overrides.columns ?? {},
+});
+
+/** Two rows with the same natural key are one row. `rest` (by default last writer wins) rules the other columns. */
+export const naturalKey = (key: readonly string[], options: Overrides & { readonly rest?: ColumnRule } = {}): RowRule => ({
+  kind: "naturalKey",
+  key,
+  rest: options.rest ?? { kind: "lastWriterWins" },
+  columns: options.columns ?? {},
+});
+
+export const derived = (): RowRule => ({ kind: "derived", columns: {} });
+export const local = (): RowRule => ({ kind: "local", columns: {} });
+
+/** Rules of single columns, for `columns` and `rest`. */
+export const column = {
+  lastWriterWins: (): ColumnRule => ({ kind: "lastWriterWins" }),
+  singleWriter: (tier: string): ColumnRule => ({ kind: "singleWriter", tier }),
+  max: (): ColumnRule => ({ kind: "monotone", order: "max" }),
+  min: (): ColumnRule => ({ kind: "monotone", order: "min" }),
+  or: (): ColumnRule => ({ kind: "monotone", order: "or" }),
+  /** `successors` names for each value the values that may directly follow. */
+  lattice: (successors: Lattice["lattice"]): ColumnRule => ({ kind: "monotone", order: { lattice: successors } }),
+  setOnce: (): ColumnRule => ({ kind: "setOnce" }),
+  derived: (): ColumnRule => ({ kind: "derived" }),
+};

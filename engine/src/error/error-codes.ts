@@ -1,0 +1,156 @@
+import type { Retry } from "./hayloft-error.ts";
+
+interface ErrorCodeEntry {
+  /** What happened, one sentence. */
+  readonly what: string;
+  /** What the reader should do, one sentence. */
+  readonly todo: string;
+  readonly retry: Retry;
+}
+
+const entry = (retry: Retry, what: string, todo: string): ErrorCodeEntry => ({ what, todo, retry });
+
+/** Every error code of the engine. The manual in `docs/errors.md` is generated from this list. */
+export const errorCodes = {
+  // The catalog and its migrations
+  "catalog-invalid": entry("never", "The catalog breaks a rule of the architecture.", "Correct the table named in the details."),
+  "migration-invalid": entry(
+    "never",
+    "The migration list is not what was applied before.",
+    "Restore the changed migration and add a new one instead.",
+  ),
+  "migration-failed": entry(
+    "never",
+    "A migration failed and was rolled back whole.",
+    "Read the cause, correct the migration, start again.",
+  ),
+  "database-newer": entry("never", "The database was migrated by a newer version of this program.", "Start the newer version."),
+
+  // The store
+  "store-locked": entry("never", "Another process holds the data directory.", "Stop that process, or use another directory."),
+  "store-unsafe": entry(
+    "never",
+    "The file system cannot make writes durable.",
+    "Put the data directory on a disk that honours fsync.",
+  ),
+  "store-failed": entry(
+    "backoff",
+    "The store stopped after an input or output error.",
+    "Check the disk; the daemon reopens the store by itself.",
+  ),
+  "store-full": entry("backoff", "The disk is full.", "Free some space; nothing that was acknowledged is lost."),
+  "store-closed": entry("never", "The store is closed.", "Open it again before using it."),
+  "sql-failed": entry("never", "The database refused a statement.", "See the SQLSTATE in the details."),
+
+  // Sessions
+  "protocol-version": entry(
+    "never",
+    "The peer speaks no protocol version that this replica speaks.",
+    "Upgrade the older of the two.",
+  ),
+  "catalog-version": entry(
+    "never",
+    "The peer's catalog version is outside the supported window.",
+    "Upgrade the older of the two; local work goes on.",
+  ),
+  "frame-invalid": entry("never", "A frame is not well formed.", "The session was closed; report the sender's version."),
+  "frame-too-large": entry(
+    "never",
+    "A frame or its declared size is above the limit.",
+    "Split the batch; the session was closed.",
+  ),
+  "frame-unexpected": entry(
+    "never",
+    "A frame is not allowed in this state of the session.",
+    "The session was closed; report the sender's version.",
+  ),
+  "auth-failed": entry(
+    "backoff",
+    "The peer could not prove who it is.",
+    "Enrol the node again, or check that it was not revoked.",
+  ),
+  "auth-revoked": entry("backoff", "The node was revoked.", "Enrol the node again if that was a mistake."),
+  "session-replaced": entry(
+    "backoff",
+    "A newer session of the same node took over.",
+    "Make sure that no copy of this node is running.",
+  ),
+  "session-timeout": entry("backoff", "The peer was silent for too long.", "The link is tried again by itself."),
+  "sequence-gap": entry(
+    "resync",
+    "Commits are missing between two frames.",
+    "The stream restarts from the last applied position.",
+  ),
+  "content-hash": entry(
+    "resync",
+    "A commit does not hash to what its author sealed.",
+    "The stream restarts; if it persists, check both stores.",
+  ),
+  "history-diverged": entry(
+    "resync",
+    "The peer's history and ours part at an acknowledged commit.",
+    "One of the two was restored or copied; it starts a new incarnation.",
+  ),
+  "clock-ahead": entry(
+    "resync",
+    "The peer's clock is further ahead than the limit.",
+    "Set its clock; unsent commits were stamped again.",
+  ),
+  "behind-horizon": entry("resync", "The position asked for was pruned.", "A snapshot is taken instead."),
+  draining: entry("backoff", "The parent is shutting down.", "Connect again after the stated delay."),
+  "limit-reached": entry("backoff", "A limit was reached.", "Wait, or raise the limit named in the details."),
+  unavailable: entry("backoff", "The peer's database cannot be used at the moment.", "It is tried again by itself."),
+
+  // Outcomes of commits
+  "refused-writer": entry("never", "This tier may not write that table or column.", "Make the change where the table is owned."),
+  "refused-scope": entry("never", "The row lies outside the author's grant.", "Ask for the grant, or discard the change."),
+  "refused-rule": entry("never", "The table's rule does not allow this change.", "Correct the row by the means the rule offers."),
+  "refused-content": entry(
+    "never",
+    "A row with the same identity and other content exists.",
+    "Compare both versions and keep one.",
+  ),
+  "refused-constraint": entry("never", "A constraint of the table does not hold.", "Correct the values and send again."),
+  "refused-parent": entry("backoff", "The row's parent row does not exist here.", "It is applied when the parent arrives."),
+  "refused-schema": entry(
+    "never",
+    "The change names a table or column that does not exist here.",
+    "Upgrade the receiver, then release the change.",
+  ),
+  "refused-other": entry(
+    "never",
+    "The peer refused the commit for a reason that this version does not know.",
+    "Upgrade this replica to see the reason.",
+  ),
+  "refused-size": entry("never", "The commit is above the size limit.", "Write it in smaller transactions."),
+
+  // Local writes
+  "write-refused": entry("never", "This replica may not make that change.", "Make the change where the table is owned."),
+  "commit-too-large": entry(
+    "never",
+    "The transaction changes more than one commit may hold.",
+    "Write it in smaller transactions.",
+  ),
+  "receipt-timeout": entry("backoff", "The commit did not reach the asked level in time.", "It is still on its way; ask again."),
+
+  // Enrolment and configuration
+  "token-invalid": entry("never", "The enrolment token is unknown, used or expired.", "Make a new token at the hub."),
+  "tenant-suspended": entry(
+    "backoff",
+    "The tenant is suspended at the hub.",
+    "Activate the tenant; what was written waits and is not lost.",
+  ),
+  "request-invalid": entry("never", "The request is not valid.", "Correct the part named in the details."),
+  unauthorized: entry("never", "The request does not carry the admin token.", "Send it as a bearer token."),
+  "not-found": entry("never", "What was asked for does not exist.", "Check the name or id in the details."),
+  "name-taken": entry(
+    "never",
+    "Something of that kind has this name or id already.",
+    "Choose another one, or use the existing one.",
+  ),
+  "internal-error": entry("backoff", "The program made a mistake.", "Look up the trace id in its log and report it."),
+  "config-invalid": entry("never", "The configuration is not valid.", "Correct the setting named in the details."),
+  "identity-invalid": entry("never", "The stored identity cannot be read.", "Restore the file, or enrol the node again."),
+} as const satisfies Record<string, ErrorCodeEntry>;
+
+export type ErrorCode = keyof typeof errorCodes;

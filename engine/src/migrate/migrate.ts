@@ -1,0 +1,156 @@
+import { catalogHash } from "../catalog/catalog-hash.ts";
+import type { Catalog } from "../catalog/catalog.ts";
+import { isReplicated } from "../catalog/table-facts.ts";
+import { sameBytes } from "../commit/commit-hash.ts";
+import { sha256 } from "../commit/sha256.ts";
+import { HayloftError } from "../error/hayloft-error.ts";
+import { captureDdl } from "../sql/capture-ddl.ts";
+import { engineMigrations } from "../sql/engine-migrations.ts";
+import { defaultCommitLimits } from "../sql/record-change-ddl.ts";
+import type { CommitLimits } from "../sql/record-change-ddl.ts";
+import { sqlstateOf } from "../store/sql-error.ts";
+import type { Database, SqlSession } from "../store/database.ts";
+import { ensurePartitions, guardPartitions } from "./ensure-partitions.ts";
+import type { Migration } from "./migration.ts";
+import { checkMigrationNames, pendingMigrations } from "./pending-migrations.ts";
+
+export interface MigrateOptions {
+  readonly catalog: Catalog;
+  readonly migrations: readonly Migration[];
+  readonly nodeId: string;
+  readonly tier: string;
+  /** What one local transaction may change at most; default 1,000,000 rows and 256 MiB. */
+  readonly limits?: CommitLimits;
+}
+
+export interface MigrateResult {
+  /** Names of the migrations that were applied now, the engine's first. */
+  readonly applied: readonly string[];
+}
+
+/** Serves as the advisory lock of all migrations: the letters `hayloft`. */
+const LOCK = 0x6861796c6f6674n;
+
+/**
+ * Brings a database to the catalog: the engine's own migrations, the application's, and the generated triggers that
+ * capture and guard writes. All of it is one transaction under a lock, so that a failure leaves everything as it was and
+ * several processes may start at once. Running it again changes nothing. Rows that a migration writes are not captured,
+ * because every replica runs the same migrations.
+ *
+ * Throws `migration-invalid` (an applied migration was altered, removed or put before others), `database-newer` (the
+ * database has migrations that come after ours), `migration-failed`, and `identity-invalid` (the database belongs to
+ * another node or tier).
+ */
+export async function migrate(database: Database, options: MigrateOptions): Promise<MigrateResult> {
+  checkMigrationNames(options.migrations);
+  return await database.transaction(async (tx) => {
+    await tx.query("select pg_advisory_xact_lock($1)", [LOCK]);
+    if (!(await isBootstrapped(tx))) await tx.script(bootstrap);
+    const done = await appliedMigrations(tx);
+    const pending = [
+      ...pendingMigrations(engineMigrations, done.filter(isEngines)),
+      ...pendingMigrations(
+        options.migrations,
+        done.filter((item) => !isEngines(item)),
+      ),
+    ];
+    await checkOwner(tx, options, done.length > 0);
+    for (const migration of pending) await apply(tx, migration);
+    await describeReplica(tx, options);
+    await makePartitions(tx, options.catalog);
+    return { applied: pending.map((migration) => migration.name) };
+  });
+}
+
+const bootstrap = `CREATE SCHEMA IF NOT EXISTS hayloft;
+CREATE TABLE IF NOT EXISTS hayloft.migration (
+  name text COLLATE "C" PRIMARY KEY, hash bytea NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()
+);`;
+
+/** Looked up first, so that a role without the right to create can start on a database that is up to date. */
+async function isBootstrapped(tx: SqlSession): Promise<boolean> {
+  const { rows } = await tx.query<{ present: boolean }>("select to_regclass('hayloft.migration') is not null as present");
+  return rows[0]?.present === true;
+}
+
+interface AppliedMigration {
+  readonly name: string;
+  readonly hash: Uint8Array;
+}
+
+const isEngines = (migration: AppliedMigration): boolean => migration.name.startsWith("hayloft_");
+
+async function appliedMigrations(tx: SqlSession): Promise<readonly AppliedMigration[]> {
+  return (await tx.query<AppliedMigration>("select name, hash from hayloft.migration order by name")).rows;
+}
+
+async function apply(tx: SqlSession, migration: Migration): Promise<void> {
+  try {
+    await tx.query("select set_config('hayloft.applying', 'on', true)");
+    await tx.script(migration.sql);
+    // Deferred checks run now, so that they name this migration and the next one may alter the same tables.
+    await tx.script("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED; SET LOCAL hayloft.applying = 'off'");
+    await tx.query("insert into hayloft.migration (name, hash) values ($1, $2)", [migration.name, sha256(migration.sql)]);
+  } catch (error) {
+    // The database wrapper retries these itself.
+    if (sqlstateOf(error)?.startsWith("40") === true) throw error;
+    throw new HayloftError("migration-failed", { migration: migration.name, ...causeDetails(error) }, error);
+  }
+}
+
+/** The database's own words, when they are safe to show. */
+function causeDetails(error: unknown): Record<string, string | number | boolean | null> {
+  return error instanceof HayloftError ? { ...error.details } : {};
+}
+
+async function checkOwner(tx: SqlSession, options: MigrateOptions, migrated: boolean): Promise<void> {
+  if (!migrated) return;
+  const found = await tx.query<{ node_id: string; tier: string; catalog_name: string }>(
+    "select node_id::text, tier, catalog_name from hayloft.replica",
+  );
+  for (const row of found.rows) {
+    if (row.node_id !== options.nodeId.toLowerCase() || row.tier !== options.tier || row.catalog_name !== options.catalog.name) {
+      throw new HayloftError("identity-invalid", {
+        reason: "The database belongs to another node, tier or application.",
+        databaseNode: row.node_id,
+        databaseTier: row.tier,
+        databaseApplication: row.catalog_name,
+        node: options.nodeId,
+        tier: options.tier,
+        application: options.catalog.name,
+      });
+    }
+  }
+}
+
+/** Stores who this replica is, and makes the triggers again when what they are made from has changed. */
+async function describeReplica(tx: SqlSession, options: MigrateOptions): Promise<void> {
+  const { catalog } = options;
+  await tx.query(
+    `insert into hayloft.replica (node_id, tier, catalog_name, catalog_version, catalog_hash) values ($1::uuid, $2, $3, $4, $5)
+     on conflict (only_row) do update set catalog_version = excluded.catalog_version, catalog_hash = excluded.catalog_hash
+       where replica.catalog_version <> excluded.catalog_version or replica.catalog_hash <> excluded.catalog_hash`,
+    [options.nodeId, options.tier, catalog.name, catalog.version, catalogHash(catalog)],
+  );
+  const ddl = captureDdl(catalog, options.tier, options.limits ?? defaultCommitLimits);
+  const hash = sha256(ddl);
+  const [replica] = (await tx.query<{ capture_hash: Uint8Array | null }>("select capture_hash from hayloft.replica")).rows;
+  const before = replica?.capture_hash ?? null;
+  if (before !== null && sameBytes(before, hash)) return;
+  try {
+    await tx.script(ddl);
+  } catch (error) {
+    throw new HayloftError("migration-failed", { migration: "capture", ...causeDetails(error) }, error);
+  }
+  await tx.query("update hayloft.replica set capture_hash = $1", [hash]);
+}
+
+/** Two months back, for late data, and three ahead; the application keeps making more while it runs. */
+async function makePartitions(tx: SqlSession, catalog: Catalog): Promise<void> {
+  const [clock] = (await tx.query<{ now: Date }>("select now() as now")).rows;
+  if (clock === undefined) return;
+  const monthMs = 31 * 86_400_000;
+  const nowMs = clock.now.getTime();
+  await ensurePartitions(tx, catalog, nowMs - 2 * monthMs, nowMs + 3 * monthMs);
+  for (const table of catalog.tables) if (table.partition !== null && isReplicated(table)) await guardPartitions(tx, table);
+}
