@@ -1,0 +1,286 @@
+import type { Catalog } from "../catalog/catalog.ts";
+import {
+  capturedColumns,
+  identityColumns,
+  isReplicated,
+  keepsRowState,
+  movingColumns,
+  rowKeyColumns,
+} from "../catalog/table-facts.ts";
+import type { Table } from "../catalog/table.ts";
+import { SLICE_ROWS, recordChangeDdl } from "./record-change-ddl.ts";
+import type { CommitLimits } from "./record-change-ddl.ts";
+import { objectName, sqlName, sqlText } from "./sql-name.ts";
+import { refusalStates } from "./sqlstate.ts";
+import type { WriteGuard, WriteRefusal } from "./write-guards.ts";
+import { changed, deleteGuards, insertGuards, refusalFor, updateGuards } from "./write-guards.ts";
+
+type WriteOp = "insert" | "update" | "delete";
+
+/** While the engine applies foreign commits, capture and guards are off. */
+export const notApplying = "WHEN (current_setting('hayloft.applying', true) IS DISTINCT FROM 'on')";
+
+/** The names of the triggers that `captureDdl` gives a table on this tier. */
+export function captureTriggers(table: Table, tier: string): readonly string[] {
+  const ops = (["insert", "update", "delete"] as const).filter(
+    (op) => isReplicated(table) || refusalFor(table, tier, op) !== null,
+  );
+  return [...ops.map((op) => `hayloft_${op}`), ...(isReplicated(table) ? ["hayloft_truncate"] : [])];
+}
+
+/**
+ * Everything that makes writes captured and guarded on one tier: triggers and their functions, generated from the catalog.
+ * Replaces what an earlier catalog had.
+ */
+export function captureDdl(catalog: Catalog, tier: string, limits: CommitLimits): string {
+  const stamped = catalog.tables.filter(keepsRowState);
+  const values = stamped.map(
+    (table) => `(${sqlText(table.name)}, ARRAY[${rowKeyColumns(table).map(sqlText).join(", ")}]::text[])`,
+  );
+  return [
+    dropCapture,
+    recordChangeDdl(limits),
+    refuseDdl,
+    `DELETE FROM hayloft.stamped_table;`,
+    values.length === 0 ? "" : `INSERT INTO hayloft.stamped_table (table_name, key_columns) VALUES\n  ${values.join(",\n  ")};`,
+    ...catalog.tables.map((table) => tableCaptureDdl(catalog, table, tier)),
+  ]
+    .filter((part) => part !== "")
+    .join("\n\n");
+}
+
+/** Removes the triggers and functions that an earlier `captureDdl` made, on whatever tables they are. */
+const dropCapture = `DO $do$
+DECLARE
+  _item record;
+BEGIN
+  FOR _item IN SELECT t.tgname, t.tgrelid::regclass AS relation FROM pg_trigger t
+    WHERE t.tgname IN ('hayloft_insert', 'hayloft_update', 'hayloft_delete', 'hayloft_truncate', 'hayloft_leaf') AND t.tgparentid = 0
+  LOOP
+    EXECUTE format('DROP TRIGGER %I ON %s', _item.tgname, _item.relation);
+  END LOOP;
+  FOR _item IN SELECT p.oid::regprocedure AS routine FROM pg_proc p
+    WHERE p.pronamespace = 'hayloft'::regnamespace AND p.proname LIKE 'capture\\_%'
+  LOOP
+    EXECUTE format('DROP FUNCTION %s', _item.routine);
+  END LOOP;
+END
+$do$;`;
+
+/** Trigger functions that refuse whatever fires them; the arguments say why. */
+const refuseDdl = `CREATE OR REPLACE FUNCTION hayloft.refuse() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $function$
+BEGIN
+  RAISE EXCEPTION USING ERRCODE = TG_ARGV[0], MESSAGE = TG_ARGV[1], HINT = TG_ARGV[2], TABLE = TG_ARGV[3];
+END
+$function$;`;
+
+function tableCaptureDdl(catalog: Catalog, table: Table, tier: string): string {
+  const parts: string[] = [];
+  for (const op of ["insert", "update", "delete"] as const) {
+    const refusal = refusalFor(table, tier, op);
+    if (refusal !== null) parts.push(refusalTrigger(table, op, refusal));
+    else if (isReplicated(table)) parts.push(captureTrigger(table, op, captureFunction(catalog, table, tier, op)));
+  }
+  if (isReplicated(table)) {
+    parts.push(
+      refusalTrigger(table, "truncate", {
+        rule: "truncate",
+        column: null,
+        message: `TRUNCATE of ${table.name} is refused, because other replicas would not see it.`,
+        hint: "Use DELETE where the table's rule allows it.",
+      }),
+    );
+  }
+  return parts.join("\n");
+}
+
+function refusalTrigger(table: Table, op: WriteOp | "truncate", refusal: WriteRefusal): string {
+  const values = [refusalStates[refusal.rule], refusal.message, refusal.hint, table.name].map(sqlText).join(", ");
+  return `CREATE TRIGGER hayloft_${op} BEFORE ${op.toUpperCase()} ON ${sqlName(table.name)} FOR EACH STATEMENT
+  ${notApplying} EXECUTE FUNCTION hayloft.refuse(${values});
+${always(table, op)}`;
+}
+
+const always = (table: Table, op: string): string => `ALTER TABLE ${sqlName(table.name)} ENABLE ALWAYS TRIGGER hayloft_${op};`;
+
+function captureTrigger(table: Table, op: WriteOp, body: string): string {
+  const routine = `hayloft.${sqlName(objectName("capture", table.name, op))}`;
+  const old = op === "insert" ? "" : " OLD TABLE AS old_rows";
+  const fresh = op === "delete" ? "" : " NEW TABLE AS new_rows";
+  return `CREATE FUNCTION ${routine}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+  ${settings(table, op)} AS $function$
+${body}
+$function$;
+CREATE TRIGGER hayloft_${op} AFTER ${op.toUpperCase()} ON ${sqlName(table.name)} REFERENCING${old}${fresh} FOR EACH STATEMENT
+  ${notApplying} EXECUTE FUNCTION ${routine}();
+${always(table, op)}`;
+}
+
+/** Settings that the text form of the table's values hangs on, so that no client's settings show in a body. */
+function settings(table: Table, op: WriteOp): string {
+  const kinds = new Set(Object.values(table.columns).map((column) => column.type.kind));
+  const found = ["SET search_path = pg_catalog"];
+  if (kinds.has("timestamptz")) found.push("SET timezone = 'UTC'");
+  if (kinds.has("timestamptz") || kinds.has("date")) found.push("SET datestyle = 'ISO, YMD'");
+  if (kinds.has("double")) found.push("SET extra_float_digits = 1");
+  // The first call fixes the plan. Planned for one row, a nested loop would be quadratic in a statement of many.
+  if (op === "update") found.push("SET enable_nestloop = off");
+  return found.join(" ");
+}
+
+interface Source {
+  /** A FROM item named `r` with the tenant, every column of `columns`, `$refused` and, for updates, `$changed` and `$moved`. */
+  readonly from: string;
+  readonly columns: readonly string[];
+  readonly guards: readonly WriteGuard[];
+}
+
+function captureFunction(catalog: Catalog, table: Table, tier: string, op: WriteOp): string {
+  const source = sourceOf(catalog, table, tier, op);
+  const tenant = `r.${sqlName(table.scope.tenant)}`;
+  const moving = op === "update" && movingColumns(table).length > 0;
+  const single = `CASE WHEN count(*) <= ${SLICE_ROWS} AND min(${tenant}) = max(${tenant}) THEN ${bodySql(table, source.columns)} END`;
+  const refused = source.guards.length === 0 ? "NULL" : 'max(r."$refused")';
+  const moved = moving ? 'coalesce(bool_or(r."$moved"), false)' : "false";
+  return `DECLARE
+  _rows bigint;
+  _tenant text;
+  _refused integer;
+  _moved boolean;
+  _body text;
+  _tenants text[];
+  _counts integer[];
+  _bodies text[];
+  _keys text[];
+  _cells jsonb[];
+  _stack text;
+BEGIN
+  IF pg_trigger_depth() > 1 THEN
+    GET DIAGNOSTICS _stack = PG_CONTEXT;
+    PERFORM hayloft.check_nested(TG_RELID, ${sqlText(table.name)}, _stack);
+  END IF;
+  SELECT count(*), min(${tenant}), ${refused}, ${moved}, ${single}
+    INTO _rows, _tenant, _refused, _moved, _body
+    FROM ${source.from};
+  IF _rows = 0 THEN
+    RETURN NULL;
+  END IF;${raises(table, source.guards)}${op === "delete" && keepsRowState(table) ? keepCells(table) : ""}${moving ? slices(table, "evict", identityColumns(table), evictSource(table), "_moved") : ""}
+  IF _body IS NOT NULL THEN
+    PERFORM ${recordCall(table, op, source.columns, "_tenant", "_rows::integer", "_body")};
+    RETURN NULL;
+  END IF;${slices(table, op, source.columns, source.from, "true")}
+  RETURN NULL;
+END`;
+}
+
+/** Keeps the values of deleted rows beside their stamps, for a concurrent update that was made later than the delete. */
+function keepCells(table: Table): string {
+  const key = rowKeyColumns(table).map((name) => `o.${sqlName(name)}::text`);
+  const cells = capturedColumns(table).filter((name) => !table.primaryKey.includes(name));
+  const pairs = cells.map((name) => `(${sqlText(name)}, o.${sqlName(name)}::text)`);
+  const object =
+    pairs.length === 0
+      ? "'{}'::jsonb"
+      : `(SELECT jsonb_object_agg(v.name, v.value) FROM (VALUES ${pairs.join(", ")}) AS v (name, value))`;
+  return `
+  SELECT array_agg(o.${sqlName(table.scope.tenant)}), array_agg(${key.length === 0 ? "''" : key.join(" || E'\\x1f' || ")}), array_agg(${object})
+    INTO _tenants, _keys, _cells FROM old_rows o;
+  INSERT INTO hayloft.row_state AS state (tenant_id, table_name, row_key, stamps)
+    SELECT kept.tenant, ${sqlText(table.name)}, kept.key, jsonb_build_object('$cells', kept.cells)
+    FROM unnest(_tenants, _keys, _cells) AS kept (tenant, key, cells)
+    ON CONFLICT (tenant_id, table_name, row_key) DO UPDATE SET stamps = state.stamps || excluded.stamps;`;
+}
+
+function recordCall(table: Table, op: string, columns: readonly string[], tenant: string, rows: string, body: string): string {
+  const fixed = [sqlText(table.name), sqlText(op), sqlText(columns.join(","))].join(", ");
+  return `hayloft.record_change(${tenant}, ${fixed}, ${rows}, ${body}, ${table.lane}, ${keepsRowState(table) ? 1 : 0})`;
+}
+
+/** Changes for many rows or several tenants: cut into slices first, and only then written, because the two must not mix. */
+function slices(table: Table, op: string, columns: readonly string[], from: string, when: string): string {
+  const tenant = sqlName(table.scope.tenant);
+  return `
+  IF ${when} THEN
+    PERFORM hayloft.check_commit_rows(_rows);
+    SELECT array_agg(s.tenant), array_agg(s.count), array_agg(s.body) INTO _tenants, _counts, _bodies FROM (
+      SELECT r.${tenant} AS tenant, count(*)::integer AS count, ${bodySql(table, columns)} AS body
+      FROM (SELECT *, (row_number() OVER (PARTITION BY r.${tenant}) - 1) / ${SLICE_ROWS} AS "$slice" FROM ${from}) r
+      GROUP BY r.${tenant}, r."$slice" ORDER BY r.${tenant}, r."$slice"
+    ) s;
+    FOR _slice IN 1 .. cardinality(_tenants) LOOP
+      PERFORM ${recordCall(table, op, columns, "_tenants[_slice]", "_counts[_slice]", "_bodies[_slice]")};
+    END LOOP;
+  END IF;`;
+}
+
+/** The JSON text of the rows' column vectors, as an aggregate over `r`. */
+function bodySql(table: Table, columns: readonly string[]): string {
+  return `'[' || ${columns.map((name) => vectorSql(table, name)).join(" || ',' || ")} || ']'`;
+}
+
+/** One vector: the cheapest SQL that gives the bytes of JSON.stringify. Only texts and JSON can hold what must be escaped. */
+function vectorSql(table: Table, name: string): string {
+  const column = table.columns[name];
+  const cell = `r.${sqlName(name)}`;
+  if (column === undefined || column.type.kind === "text") return `array_to_json(array_agg(${cell}))::text`;
+  if (column.type.kind === "jsonb") return `array_to_json(array_agg(${cell}::text))::text`;
+  if (column.isNullable) return `'[' || string_agg(coalesce('"' || ${cell}::text || '"', 'null'), ',') || ']'`;
+  return `'["' || string_agg(${cell}::text, '","') || '"]'`;
+}
+
+function sourceOf(catalog: Catalog, table: Table, tier: string, op: WriteOp): Source {
+  if (op === "insert") return plainSource(insertGuards(table, tier, catalog), "n", "new_rows", capturedColumns(table));
+  if (op === "delete") return plainSource(deleteGuards(table, tier, catalog), "o", "old_rows", identityColumns(table));
+  const columns = capturedColumns(table);
+  const keys = table.primaryKey.map((name) => `n.${sqlName(name)} = o.${sqlName(name)}`).join(" AND ");
+  const lost: WriteGuard = {
+    when: `o.${sqlName(table.scope.tenant)} IS NULL`,
+    rule: "key",
+    column: null,
+    message: `The primary key of ${table.name} cannot change.`,
+    hint: "Delete the row and insert one with the other key.",
+  };
+  const guards = [lost, ...updateGuards(table, tier, catalog)];
+  const names = columns
+    .filter((name) => !table.primaryKey.includes(name))
+    .map((name) => `CASE WHEN ${changed(table, name)} THEN ${sqlText(name)} END`);
+  const moved = movingColumns(table).map((name) => changed(table, name));
+  const extra = [
+    `${names.length === 0 ? "''" : `concat_ws(',', ${names.join(", ")})`} AS "$changed"`,
+    `${refusedCase(guards)} AS "$refused"`,
+    ...(moved.length === 0 ? [] : [`(${moved.join(" OR ")}) AS "$moved"`]),
+  ];
+  const from = `(SELECT * FROM (SELECT n.*, ${extra.join(", ")}
+      FROM new_rows n LEFT JOIN old_rows o ON ${keys}) c WHERE c."$changed" <> '' OR c."$refused" IS NOT NULL) r`;
+  return { from, columns: [...columns, "$changed"], guards };
+}
+
+function plainSource(guards: readonly WriteGuard[], alias: string, rows: string, columns: readonly string[]): Source {
+  if (guards.length === 0) return { from: `${rows} r`, columns, guards };
+  return { from: `(SELECT ${alias}.*, ${refusedCase(guards)} AS "$refused" FROM ${rows} ${alias}) r`, columns, guards };
+}
+
+function evictSource(table: Table): string {
+  const keys = table.primaryKey.map((name) => `n.${sqlName(name)} = o.${sqlName(name)}`).join(" AND ");
+  const moved = movingColumns(table).map((name) => changed(table, name));
+  return `(SELECT o.* FROM new_rows n JOIN old_rows o ON ${keys} WHERE ${moved.join(" OR ")}) r`;
+}
+
+/** The number of the first guard that refuses the row, or null. */
+function refusedCase(guards: readonly WriteGuard[]): string {
+  const cases = guards.map((guard, index) => `WHEN ${guard.when} THEN ${index + 1}`);
+  return `CASE ${cases.join(" ")} END`;
+}
+
+function raises(table: Table, guards: readonly WriteGuard[]): string {
+  return guards
+    .map((guard, index) => {
+      const column = guard.column === null ? "" : `, COLUMN = ${sqlText(guard.column)}`;
+      return `
+  IF _refused = ${index + 1} THEN
+    RAISE EXCEPTION USING ERRCODE = '${refusalStates[guard.rule]}', MESSAGE = ${sqlText(guard.message)},
+      HINT = ${sqlText(guard.hint)}, TABLE = ${sqlText(table.name)}${column};
+  END IF;`;
+    })
+    .join("");
+}
