@@ -1,0 +1,66 @@
+import { mkdirSync } from "node:fs";
+import path from "node:path";
+import type { HayloftError } from "../../error/hayloft-error.ts";
+import { ConnectedDatabase } from "../connected-database.ts";
+import type { Database } from "../database.ts";
+import { AsyncNestingGuard } from "../nesting-guard.ts";
+import { lockDirectory } from "./directory-lock.ts";
+import { PgliteConnectionSource } from "./pglite-connection.ts";
+import { WorkerEngine } from "./worker-engine.ts";
+
+export interface PgliteOptions {
+  /** The directory of the store, made when it does not exist, on a local disk; null keeps the database in memory. */
+  readonly dataDir: string | null;
+  /** False leaves out fsync: faster, survives a killed process but not a power cut. Default true for a directory. */
+  readonly durable?: boolean;
+  /** A prepared image (`.tar.gz` of a data directory) for a new store; default is a cached one, or `initdb`. */
+  readonly image?: string;
+  /** Called once when the open store is lost: after a failed fsync, an abort of PGlite, or the end of its thread. */
+  readonly onFatal?: (error: HayloftError) => void;
+}
+
+/**
+ * Opens a PGlite database in a worker thread of its own. The directory holds PGlite's files in `pgdata` and beside it
+ * the lock of the process that has it open. The durability is D2, D1 with `durable: false`, D0 in memory.
+ *
+ * Throws `store-locked` when another process, or this one, has the directory open; `store-unsafe` when fsync does not
+ * happen; `store-full` when the disk has no room; `store-failed` otherwise. Once lost, the database answers every call with
+ * `store-failed` or `store-full`; a statement that was running then may have taken effect. Close it and open it again.
+ *
+ * All statements share PGlite's one connection and run one after the other, each commit with an fsync of its own: write
+ * many rows in one transaction rather than in many at once.
+ */
+export async function openPgliteDatabase(options: PgliteOptions): Promise<Database> {
+  const { dataDir } = options;
+  if (dataDir !== null) mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const lock = dataDir === null ? null : await lockDirectory(dataDir);
+  try {
+    const { engine, durability } = await WorkerEngine.open({
+      dataDir: dataDir === null ? null : path.resolve(dataDir, "pgdata"),
+      durable: options.durable ?? true,
+      image: options.image ?? null,
+      onFatal: options.onFatal ?? (() => undefined),
+    });
+    const release = async (): Promise<void> => {
+      try {
+        await engine.close();
+      } finally {
+        await lock?.release();
+      }
+    };
+    return pgliteDatabase(engine, durability, release);
+  } catch (error) {
+    await lock?.release();
+    throw error;
+  }
+}
+
+/** The `Database` over a running engine; `release` is called by its `close`. */
+export function pgliteDatabase(engine: WorkerEngine, durability: Database["durability"], release: () => Promise<void>): Database {
+  return new ConnectedDatabase({
+    dialect: "pglite",
+    durability,
+    source: new PgliteConnectionSource(engine, release),
+    guard: new AsyncNestingGuard(),
+  });
+}

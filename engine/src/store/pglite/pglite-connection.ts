@@ -1,0 +1,93 @@
+import type { SqlParameter, TransactionOptions } from "../database.ts";
+import type { CommitResult, ConnectionSource, SqlConnection, StatementResult } from "../sql-connection.ts";
+import { beginStatement, commitScript } from "../sql-connection.ts";
+import { sqlError } from "../sql-error.ts";
+import { wireParameters } from "../value/parameter-text.ts";
+import type { PgliteEngine } from "./pglite-engine.ts";
+import type { WireReply } from "./wire-reply.ts";
+import { readReply } from "./wire-reply.ts";
+import { joinBytes, scriptRequest, statementRequest } from "./wire-request.ts";
+
+/** PGlite's one connection. BEGIN travels with the first statement, which saves one crossing of threads. */
+class PgliteConnection implements SqlConnection {
+  readonly #engine: PgliteEngine;
+  #begin: Uint8Array<ArrayBuffer> | null = null;
+  #status = "I";
+
+  constructor(engine: PgliteEngine) {
+    this.#engine = engine;
+  }
+
+  get inTransaction(): boolean {
+    return this.#status !== "I";
+  }
+
+  async statement<Row>(sql: string, parameters: readonly SqlParameter[]): Promise<StatementResult<Row>> {
+    const reply = await this.#exec(statementRequest(sql, wireParameters(parameters)));
+    const { command, affected } = reply.results.at(-1) ?? { command: "", affected: 0 };
+    return { rows: reply.rows as Row[], command, affected };
+  }
+
+  async script(sql: string): Promise<readonly string[]> {
+    const reply = await this.#exec(scriptRequest(sql));
+    return reply.results.map((result) => result.command);
+  }
+
+  begin(options: TransactionOptions): Promise<void> {
+    this.#begin = scriptRequest(beginStatement(options));
+    return Promise.resolve();
+  }
+
+  async commit(): Promise<CommitResult> {
+    // No statement was sent, so there is nothing to commit.
+    if (this.#begin !== null) {
+      this.#begin = null;
+      return { committed: true, wrote: false };
+    }
+    try {
+      const reply = await this.#exec(scriptRequest(commitScript));
+      return { committed: reply.results.at(-1)?.command === "COMMIT", wrote: reply.rows[0]?.["wrote"] === true };
+    } catch (error) {
+      await this.rollback();
+      throw error;
+    }
+  }
+
+  async rollback(): Promise<void> {
+    this.#begin = null;
+    if (this.inTransaction) await this.#exec(scriptRequest("rollback"));
+  }
+
+  async #exec(request: Uint8Array<ArrayBuffer>): Promise<WireReply> {
+    const begin = this.#begin;
+    this.#begin = null;
+    const reply = readReply(await this.#engine.exec(begin === null ? request : joinBytes([begin, request])));
+    this.#status = reply.status;
+    if (reply.error !== null) throw sqlError(reply.error);
+    return reply;
+  }
+}
+
+/** Hands PGlite's one connection to one user after the other, in the order in which they asked. */
+export class PgliteConnectionSource implements ConnectionSource {
+  readonly #connection: PgliteConnection;
+  readonly #release: () => Promise<void>;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** `release` is called by `close` when nobody uses the connection any more. */
+  constructor(engine: PgliteEngine, release: () => Promise<void>) {
+    this.#connection = new PgliteConnection(engine);
+    this.#release = release;
+  }
+
+  async use<T>(work: (connection: SqlConnection) => Promise<T>): Promise<T> {
+    const turn = this.#last.then(async () => await work(this.#connection));
+    this.#last = turn.catch(() => null);
+    return await turn;
+  }
+
+  async close(): Promise<void> {
+    await this.#last;
+    await this.#release();
+  }
+}

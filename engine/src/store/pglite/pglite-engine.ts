@@ -1,0 +1,10 @@
+/**
+ * A running PGlite that speaks Postgres' protocol: a worker thread in Node, the same thread or a browser's worker elsewhere.
+ * Everything above this port is free of Node.
+ */
+export interface PgliteEngine {
+  /** Runs one request and resolves to all that Postgres answered. Throws `store-failed` once the engine is lost. */
+  exec(request: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
+  /** Shuts the database down cleanly. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,43 @@
+import { parentPort, workerData } from "node:worker_threads";
+import type { PGlite } from "@electric-sql/pglite";
+import { joinBytes } from "./wire-request.ts";
+import { openInWorker, openFailureOf } from "./open-in-worker.ts";
+import type { WorkerReply, WorkerRequest, WorkerStart } from "./worker-message.ts";
+
+/** The worker thread's program: opens the database it was started with and serves requests until it is closed. */
+const port = parentPort;
+if (port === null) throw new Error("pglite-worker runs as a worker thread only");
+
+function send(reply: WorkerReply, transfer: ArrayBuffer[] = []): void {
+  port?.postMessage(reply, transfer);
+}
+
+async function exec(database: PGlite, request: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array[] = [];
+  // The parts are views into WASM memory that the next part overwrites.
+  await database.execProtocolRawStream(request, { syncToFs: false, onRawData: (part) => parts.push(part.slice()) });
+  return joinBytes(parts);
+}
+
+async function serve(database: PGlite, request: WorkerRequest): Promise<void> {
+  try {
+    if (request.kind === "exec") {
+      const bytes = await exec(database, request.bytes);
+      send({ kind: "done", id: request.id, bytes }, [bytes.buffer]);
+    } else {
+      await database.close();
+      send({ kind: "done", id: request.id, bytes: new Uint8Array(0) });
+    }
+  } catch (error) {
+    send({ kind: "failed", id: request.id, reason: error instanceof Error ? error.name : "unknown" });
+  }
+}
+
+const start = workerData as WorkerStart;
+try {
+  const { database, durability } = await openInWorker(start);
+  port.on("message", (request: WorkerRequest) => void serve(database, request));
+  send({ kind: "opened", durability });
+} catch (error) {
+  send({ kind: "refused", failure: openFailureOf(error, start.dataDir) });
+}

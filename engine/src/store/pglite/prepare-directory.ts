@@ -1,0 +1,22 @@
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import path from "node:path";
+import { loadImage } from "./pglite-image.ts";
+import { syncPath, syncTree } from "./sync-path.ts";
+import { unpackTar } from "./tar-archive.ts";
+
+/**
+ * Makes PGlite's directory when there is none. It is built beside its place and renamed when it is whole and durable, so
+ * a directory under the final name is never an unfinished one and is never wiped; an unfinished draft never held a
+ * commit and always is.
+ */
+export async function prepareDirectory(dataDir: string, image: string | null): Promise<void> {
+  if (existsSync(dataDir)) return;
+  const draft = `${dataDir}.new`;
+  rmSync(draft, { recursive: true, force: true });
+  const archive = await loadImage(image);
+  mkdirSync(draft, { recursive: true, mode: 0o700 });
+  unpackTar(archive, draft);
+  syncTree(draft);
+  renameSync(draft, dataDir);
+  syncPath(path.dirname(dataDir));
+}

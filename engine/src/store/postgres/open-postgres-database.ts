@@ -1,0 +1,62 @@
+import type { ConnectionOptions } from "node:tls";
+import pg from "pg";
+import { ConnectedDatabase } from "../connected-database.ts";
+import type { Database } from "../database.ts";
+import { AsyncNestingGuard } from "../nesting-guard.ts";
+import { readerOf } from "../value/value-text.ts";
+import { registerPool } from "./pool-use.ts";
+import { PoolConnectionSource } from "./postgres-connection.ts";
+
+export interface PostgresOptions {
+  /** `postgres://user:password@host:port/database`. */
+  readonly connectionString: string;
+  /** Connections at most; default 10. A call waits up to 10 s for a free one, then throws `unavailable`. */
+  readonly poolMax?: number;
+  /** TLS. True checks the server's certificate against the system's authorities; `{ ca }` against that authority. */
+  readonly ssl?: boolean | ConnectionOptions;
+  /** The name that the server's views and logs show; default `hayloft`. */
+  readonly applicationName?: string;
+}
+
+const connectTimeoutMs = 10_000;
+
+/**
+ * Opens a pool of connections to a Postgres server (15–18) and proves that one works. Throws `unavailable` when the
+ * server cannot be reached, and `sql-failed` when it refuses the user. Later, lost connections make the running calls
+ * fail with `unavailable` and are replaced by the next call; detail `outcome` is `unknown` when the connection was lost
+ * during a commit, so that the caller must look before it repeats.
+ *
+ * Statements are not prepared by name: that breaks behind poolers in transaction mode and after `alter table`.
+ */
+export async function openPostgresDatabase(options: PostgresOptions): Promise<Database> {
+  const pool = new pg.Pool({
+    connectionString: options.connectionString,
+    max: options.poolMax ?? 10,
+    connectionTimeoutMillis: connectTimeoutMs,
+    keepAlive: true,
+    application_name: options.applicationName ?? "hayloft",
+    ...(options.ssl === undefined ? {} : { ssl: options.ssl }),
+    types: { getTypeParser: (typeOid: number) => readerOf(typeOid) },
+    // Awaited before the connection is handed out; the text forms that the value readers expect.
+    onConnect: (client) => client.query(sessionSettings) as unknown as undefined,
+  });
+  // The pool drops a connection that was lost while idle; the next call opens another and reports what is wrong then.
+  pool.on("error", () => undefined);
+  const database = new ConnectedDatabase({
+    dialect: "postgres",
+    durability: "D3",
+    source: new PoolConnectionSource(pool),
+    guard: new AsyncNestingGuard(),
+  });
+  registerPool(database, pool);
+  try {
+    await database.query("select 1");
+    return database;
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+const sessionSettings =
+  "set timezone = 'UTC'; set datestyle = 'ISO, MDY'; set intervalstyle = 'postgres'; set bytea_output = 'hex'; set extra_float_digits = 1";

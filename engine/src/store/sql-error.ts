@@ -1,0 +1,47 @@
+import { HayloftError } from "../error/hayloft-error.ts";
+
+/** What a database says about a refused statement, less what may hold values. */
+export interface SqlFailure {
+  readonly sqlstate: string;
+  readonly message: string;
+  readonly table?: string | null | undefined;
+  readonly column?: string | null | undefined;
+  readonly constraint?: string | null | undefined;
+}
+
+/**
+ * Classes of SQLSTATE whose messages name objects and settings, never row values: features, transaction state, syntax and
+ * names, resources, limits, object state, intervention, system, serialization.
+ */
+const speakingClasses: ReadonlySet<string> = new Set([
+  "0A",
+  "25",
+  "2D",
+  "3F",
+  "40",
+  "42",
+  "53",
+  "54",
+  "55",
+  "57",
+  "58",
+  "HL",
+  "XX",
+]);
+
+/** The error for a statement that the database refused. */
+export function sqlError(failure: SqlFailure): HayloftError {
+  const details: Record<string, string> = { sqlstate: failure.sqlstate };
+  if (failure.table) details["table"] = failure.table;
+  if (failure.column) details["column"] = failure.column;
+  if (failure.constraint) details["constraint"] = failure.constraint;
+  if (speakingClasses.has(failure.sqlstate.slice(0, 2))) details["message"] = failure.message;
+  return new HayloftError(failure.sqlstate === "53100" ? "store-full" : "sql-failed", details);
+}
+
+/** The SQLSTATE of an error thrown by a `SqlSession`; null for any other error. */
+export function sqlstateOf(error: unknown): string | null {
+  if (!(error instanceof HayloftError)) return null;
+  const sqlstate = error.details["sqlstate"];
+  return typeof sqlstate === "string" ? sqlstate : null;
+}
