@@ -1,0 +1,184 @@
+import type {
+  CommitOutcome,
+  Cursor,
+  Grant,
+  LogHead,
+  LogSlice,
+  SnapshotChunk,
+  SnapshotCursor,
+} from "../replica/replica-storage.ts";
+import type { ErrorDetails } from "../error/hayloft-error.ts";
+
+/** Durability levels an acknowledgement may name; see `docs/architecture.md`. */
+export type DurabilityLevel = "D0" | "D1" | "D2" | "D3" | "D4";
+
+/** First frame, child to parent. Nothing in it is believed until `prove`. */
+export interface HelloFrame {
+  readonly type: "hello";
+  readonly protocols: readonly number[];
+  readonly application: string;
+  readonly catalogVersion: number;
+  readonly catalogHash: Uint8Array;
+  readonly tenant: string;
+  readonly node: string;
+  readonly tier: string;
+  /** 32 random bytes. */
+  readonly nonce: Uint8Array;
+  readonly extensions: readonly string[];
+}
+
+/** Parent to child: proves the parent's key over both nonces. */
+export interface WelcomeFrame {
+  readonly type: "welcome";
+  readonly protocol: number;
+  readonly node: string;
+  readonly tier: string;
+  readonly catalogVersion: number;
+  readonly catalogHash: Uint8Array;
+  readonly nonce: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly extensions: readonly string[];
+}
+
+/** Child to parent: proves the child's key, names its logs and how far it has the parent's. */
+export interface ProveFrame {
+  readonly type: "prove";
+  readonly signature: Uint8Array;
+  readonly nowMs: number;
+  readonly heads: readonly LogHead[];
+  readonly received: readonly Cursor[];
+  /** Bytes of bulk frames the parent may send before the next `credit`. */
+  readonly credit: number;
+}
+
+/** Parent to child: the session is open; both streams may flow. */
+export interface ReadyFrame {
+  readonly type: "ready";
+  readonly grant: Grant;
+  readonly nowMs: number;
+  /** True when the parent has no parent itself. */
+  readonly top: boolean;
+  readonly heads: readonly LogHead[];
+  readonly received: readonly Cursor[];
+  readonly credit: number;
+  readonly pingMs: number;
+}
+
+/** Bulk, both ways: part of a log. On the wire its body is a columnar batch, deflated when that helps. */
+export interface CommitsFrame {
+  readonly type: "commits";
+  readonly slice: LogSlice;
+}
+
+/** Bulk, both ways: one part of a commit too large for one frame. Parts are staged and the commit is applied after the last. */
+export interface PartFrame {
+  readonly type: "part";
+  readonly tenant: string;
+  readonly incarnation: string;
+  /** The log position of the commit that is cut. */
+  readonly position: number;
+  readonly index: number;
+  readonly last: boolean;
+  /** A piece of the encoded `commits` frame that holds only this commit. */
+  readonly bytes: Uint8Array;
+  /** With the last part the SHA-256 of all parts' bytes behind one another, before that null. */
+  readonly digest: Uint8Array | null;
+}
+
+/** Everything of this log up to `position` is applied and durable to `level`; commits not in `outcomes` are `applied`. */
+export interface AckFrame {
+  readonly type: "ack";
+  readonly tenant: string;
+  readonly incarnation: string;
+  readonly position: number;
+  readonly level: DurabilityLevel;
+  readonly top: boolean;
+  readonly outcomes: readonly CommitOutcome[];
+}
+
+/** The stream of this log cannot be taken as it came; the sender remedies `code` and sends again after `position`. */
+export interface RejectFrame {
+  readonly type: "reject";
+  readonly tenant: string;
+  readonly position: number;
+  readonly code: string;
+  readonly details: ErrorDetails;
+}
+
+/** The receiver can take that many more bytes of bulk frames. */
+export interface CreditFrame {
+  readonly type: "credit";
+  readonly bytes: number;
+}
+
+/** Down: commits of these origins have reached the top up to `seq`. */
+export interface SettledFrame {
+  readonly type: "settled";
+  readonly tenant: string;
+  readonly origins: readonly { readonly origin: string; readonly seq: number }[];
+}
+
+/** Child to parent: send a snapshot of this log's rows from here on (null: from the start). */
+export interface SnapshotRequestFrame {
+  readonly type: "snapshot";
+  readonly tenant: string;
+  readonly cursor: SnapshotCursor | null;
+}
+
+/** Bulk, down: one page. `at` is the log position at which the snapshot began; the tail is streamed from there. */
+export interface PageFrame {
+  readonly type: "page";
+  readonly at: Cursor;
+  readonly chunk: SnapshotChunk;
+}
+
+/** Down: the snapshot is complete. */
+export interface SnapshotDoneFrame {
+  readonly type: "snapshot_done";
+  readonly at: Cursor;
+}
+
+export interface PingFrame {
+  readonly type: "ping";
+  readonly nowMs: number;
+}
+
+export interface PongFrame {
+  readonly type: "pong";
+  readonly echoMs: number;
+  readonly nowMs: number;
+}
+
+/** Down: connect again after a delay, perhaps elsewhere. */
+export interface DrainFrame {
+  readonly type: "drain";
+  readonly afterMs: number;
+  readonly url: string | null;
+}
+
+/** Last frame before the link is closed. */
+export interface ErrorFrame {
+  readonly type: "error";
+  readonly code: string;
+  readonly message: string;
+  readonly details: ErrorDetails;
+}
+
+export type Frame =
+  | HelloFrame
+  | WelcomeFrame
+  | ProveFrame
+  | ReadyFrame
+  | CommitsFrame
+  | PartFrame
+  | AckFrame
+  | RejectFrame
+  | CreditFrame
+  | SettledFrame
+  | SnapshotRequestFrame
+  | PageFrame
+  | SnapshotDoneFrame
+  | PingFrame
+  | PongFrame
+  | DrainFrame
+  | ErrorFrame;
