@@ -1,0 +1,57 @@
+import { expect, it } from "vitest";
+import { HayloftError } from "../error/hayloft-error.ts";
+import { newId } from "../identity/new-id.ts";
+import { eachDatabase } from "../testing/each-database.ts";
+import { BARN, exchange, pushUp, TestReplica } from "./test-replica.ts";
+
+const ENTRY = "insert into entry values ('t1', $1, 'b1', $2, 1)";
+
+eachDatabase("failures of one commit", (open) => {
+  const start = async (project: (what: string) => void): Promise<readonly [TestReplica, TestReplica]> => {
+    const entry = async (_: unknown, change: { readonly values: readonly (readonly (string | null)[])[] }): Promise<void> => {
+      for (const value of change.values.flat()) project(value ?? "");
+      await Promise.resolve();
+    };
+    const cloud = await TestReplica.open(await open(), "cloud", { projections: { entry } });
+    const edge = await TestReplica.open(await open(), "edge");
+    await cloud.sql(BARN, ["b1", "Barn one"]);
+    await exchange(edge, cloud);
+    return [cloud, edge];
+  };
+  const texts = async (replica: TestReplica): Promise<readonly unknown[]> =>
+    (await replica.sql("select left(text, 4) as text from entry order by 1")).map((row) => row["text"]);
+
+  it("F-G1 a value too large for an index is refused alone, and the stream flows on", async () => {
+    const [cloud, edge] = await start(() => undefined);
+    await cloud.database.script("create index entry_text_idx on entry (text)");
+    const long = Array.from({ length: 2_000 }, () => newId()).join("");
+    for (const value of ["one", long, "two"]) await edge.sql(ENTRY, [newId(), value]);
+    const pushed = await pushUp(edge, cloud);
+    expect(pushed.outcomes).toMatchObject([{ outcome: "refused", code: "refused-constraint" }]);
+    expect(await texts(cloud)).toEqual(["one", "two"]);
+    await Promise.all([cloud.close(), edge.close()]);
+  });
+
+  it("F-G1 a commit that a projection cannot take is refused alone, and the stream flows on", async () => {
+    const [cloud, edge] = await start((what) => {
+      if (what === "bad") throw new TypeError("what is this");
+    });
+    for (const value of ["one", "bad", "two"]) await edge.sql(ENTRY, [newId(), value]);
+    const pushed = await pushUp(edge, cloud);
+    expect(pushed.outcomes).toMatchObject([{ outcome: "refused", code: "refused-constraint" }]);
+    expect(await texts(cloud)).toEqual(["one", "two"]);
+    await Promise.all([cloud.close(), edge.close()]);
+  });
+
+  it("F-E8 a projection that meets a lost connection refuses nothing: the slice is tried again", async () => {
+    let broken = true;
+    const [cloud, edge] = await start(() => {
+      if (broken) throw new HayloftError("sql-failed", { sqlstate: "08006" });
+    });
+    await edge.sql(ENTRY, [newId(), "one"]);
+    await expect(pushUp(edge, cloud)).rejects.toMatchObject({ details: { sqlstate: "08006" } });
+    broken = false;
+    expect(await pushUp(edge, cloud)).toMatchObject({ commitsApplied: 1, outcomes: [] });
+    await Promise.all([cloud.close(), edge.close()]);
+  });
+});

@@ -1,0 +1,46 @@
+import { HayloftError } from "../error/hayloft-error.ts";
+import type { ApplyRequest } from "../replica/replica-storage.ts";
+import type { SqlSession } from "../store/database.ts";
+
+interface CursorRow {
+  readonly received_incarnation: string | null;
+  readonly received_position: number | null;
+}
+
+/**
+ * Locks the peer's cursor until the transaction ends, and checks that the slice goes on from it or repeats what is there.
+ * Returns the position received so far, 0 for a log that is new to us. Throws `sequence-gap`.
+ */
+export async function lockCursor(tx: SqlSession, { peer, from, slice }: ApplyRequest): Promise<number> {
+  const { tenant, incarnation, after } = slice;
+  const select = async (): Promise<CursorRow | undefined> => {
+    const { rows } = await tx.query<CursorRow>(
+      `select received_incarnation, received_position from hayloft.peer where node_id = $1::uuid and tenant_id = $2 for update`,
+      [peer, tenant],
+    );
+    return rows[0];
+  };
+  let row = await select();
+  if (row === undefined) {
+    await tx.query(`insert into hayloft.peer (node_id, tenant_id, relation) values ($1::uuid, $2, $3) on conflict do nothing`, [
+      peer,
+      tenant,
+      from,
+    ]);
+    row = await select();
+  }
+  const position = row?.received_incarnation === incarnation ? (row.received_position ?? 0) : 0;
+  // A child's new incarnation may start late in its log, as what was acknowledged before is pruned; its seqs tell gaps.
+  const startsOver = from === "child" && row?.received_incarnation !== incarnation;
+  if (after > position && !startsOver) throw new HayloftError("sequence-gap", { tenant, position, after });
+  return position;
+}
+
+/** Moves the cursor, never back within an incarnation. */
+export async function moveCursor(tx: SqlSession, { peer, from, slice }: ApplyRequest, position: number): Promise<void> {
+  await tx.query(
+    `update hayloft.peer set relation = $3, received_incarnation = $4::uuid, received_position = $5::bigint, last_contact_at = now()
+    where node_id = $1::uuid and tenant_id = $2`,
+    [peer, slice.tenant, from, slice.incarnation, position],
+  );
+}

@@ -1,0 +1,92 @@
+import type { Commit } from "../commit/commit.ts";
+import type { ErrorCode } from "../error/error-codes.ts";
+import { HayloftError } from "../error/hayloft-error.ts";
+import { contentDiffers } from "../merge/append-only.ts";
+import { foldRow, type Loser } from "../merge/join-rows.ts";
+import type { Stamp } from "../merge/register.ts";
+import { rowKeys, stateOfChange, takenBack, withoutStamp } from "../merge/row-change.ts";
+import type { RowPlan } from "../merge/row-plan.ts";
+import { EMPTY_ROW, isPresent, type RowState } from "../merge/row-state.ts";
+import { mayWrite } from "../merge/single-writer.ts";
+import type { ApplyRequest } from "../replica/replica-storage.ts";
+import type { SqlSession } from "../store/database.ts";
+import { type BatchItem, RefusedCommits } from "./batch.ts";
+import { keyParts, readRows, type StoredRow, writeRows } from "./row-store.ts";
+
+/** A value that lost, and the commit that brought it or overwrote it. */
+export interface CommitLoser {
+  readonly commit: Commit;
+  readonly loser: Loser;
+}
+
+/** How often a table is merged again because somebody inserted one of its rows meanwhile. */
+const MERGE_ATTEMPTS_MAX = 5;
+
+/**
+ * Reads the rows that the changes touch, folds the changes in by the rules, and writes the rows back with their stamps.
+ * Throws `RefusedCommits` when a change brings other content for what never changes, or a child's update would make a row that
+ * its author may not insert.
+ */
+export async function writeMerged(
+  tx: SqlSession,
+  plan: RowPlan,
+  tenant: string,
+  items: readonly BatchItem[],
+  from: ApplyRequest["from"],
+): Promise<readonly CommitLoser[]> {
+  const keys = [...new Set(items.flatMap(({ change }) => rowKeys(change, plan)))].sort();
+  for (let attempt = 0; attempt < MERGE_ATTEMPTS_MAX; attempt += 1) {
+    const before = await readRows(tx, plan, tenant, keys, true);
+    const { after, losers } = foldItems(plan, before, items, from);
+    if (await writeRows(tx, plan, tenant, before, after)) return losers;
+  }
+  throw new HayloftError("sql-failed", { sqlstate: "40001", table: plan.table.name });
+}
+
+function refusesContent(plan: RowPlan, existing: RowState, incoming: RowState): boolean {
+  if (plan.immutable.size === 0 || existing.cells.size === 0) return false;
+  const written = [...plan.immutable].filter((column) => (incoming.cells.get(column)?.stamp ?? 0n) > 0n);
+  return contentDiffers(
+    written,
+    (column) => existing.cells.get(column)?.value,
+    (column) => incoming.cells.get(column)?.value,
+  );
+}
+
+/** True for a truth row that says that the authority has no such row, nor ever had one that it may show. */
+const isUnknownThere = (back: Stamp | null, incoming: RowState): boolean =>
+  back !== null && incoming.cells.size === 0 && incoming.deleted === null;
+
+function foldItems(
+  plan: RowPlan,
+  before: ReadonlyMap<string, StoredRow>,
+  items: readonly BatchItem[],
+  from: ApplyRequest["from"],
+): { readonly after: ReadonlyMap<string, RowState>; readonly losers: readonly CommitLoser[] } {
+  const after = new Map<string, RowState>([...before].map(([key, { state }]) => [key, state]));
+  const losers: CommitLoser[] = [];
+  const refused = new Map<Commit, ErrorCode>();
+  for (const { commit, change } of items) {
+    const written = { stamp: commit.stamp, node: commit.node };
+    for (const [row, key] of rowKeys(change, plan).entries()) {
+      const current = after.get(key) ?? EMPTY_ROW;
+      const back = takenBack(change, row);
+      const existing = back === null ? current : withoutStamp(current, back);
+      const incoming = stateOfChange(change, row, written, plan);
+      if (change.op === "evict" || isUnknownThere(back, incoming)) {
+        after.set(key, EMPTY_ROW);
+        continue;
+      }
+      if (from === "child" && change.op === "update" && !isPresent(existing, plan) && !mayWrite(plan.table.rule, commit.tier)) {
+        refused.set(commit, "refused-rule");
+        continue;
+      }
+      if (back === null && refusesContent(plan, existing, incoming)) refused.set(commit, "refused-content");
+      const folded = foldRow(plan, keyParts(key), existing, incoming);
+      after.set(key, folded.state);
+      for (const loser of folded.losers) losers.push({ commit, loser });
+    }
+  }
+  if (refused.size > 0) throw new RefusedCommits(refused);
+  return { after, losers };
+}

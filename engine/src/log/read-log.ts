@@ -1,0 +1,106 @@
+import { type ReplicaEnvironment, tablesSentTo } from "../apply/apply-environment.ts";
+import type { Change, Commit } from "../commit/commit.ts";
+import { HayloftError } from "../error/hayloft-error.ts";
+import type { Grant, LogSlice, ReadLogRequest } from "../replica/replica-storage.ts";
+import type { Database, SqlSession } from "../store/database.ts";
+import { COMMIT_COLUMNS, changeOfRow, type ChangeRow, commitOfRow, type CommitRow } from "./commit-row.ts";
+import { visibleChanges } from "./filter-commit.ts";
+
+/** Commits looked at by one read, whether they are for the peer or not. */
+const COMMITS_MAX = 2_000;
+
+/** What of the log goes to the peer. */
+interface Direction {
+  /** Tables whose changes are read; null: all. */
+  readonly tables: ReadonlySet<string> | null;
+  readonly grant: Grant | null;
+  /** False for the shared tenant, whose rows every grant may read. */
+  readonly scoped: boolean;
+}
+
+/** Reads the next part of a tenant's log for a peer; `ReplicaStorage.readLog` says what holds. */
+export async function readLog(database: Database, env: ReplicaEnvironment, request: ReadLogRequest): Promise<LogSlice> {
+  const direction = directionOf(env, request);
+  return await database.transaction(async (tx) => await readSlice(tx, env, request, direction), {
+    isolation: "repeatable read",
+    readOnly: true,
+  });
+}
+
+function directionOf(env: ReplicaEnvironment, { towards, grant, tenant }: ReadLogRequest): Direction {
+  if (towards === "up") return { tables: null, grant: null, scoped: false };
+  const shared = tenant === env.catalog.sharedTenant;
+  if (grant === null || (grant.tenant !== tenant && !shared)) throw new HayloftError("refused-scope", { tenant });
+  return { tables: tablesSentTo(env.catalog, grant.tier), grant, scoped: !shared };
+}
+
+async function readSlice(
+  tx: SqlSession,
+  env: ReplicaEnvironment,
+  request: ReadLogRequest,
+  direction: Direction,
+): Promise<LogSlice> {
+  const { tenant, after, peer } = request;
+  const heads = await tx.query<{ incarnation: string; position: number; pruned_position: number; filled_position: number }>(
+    `select incarnation, position, pruned_position, filled_position from hayloft.head where tenant_id = $1`,
+    [tenant],
+  );
+  const [head] = heads.rows;
+  if (head === undefined) return { tenant, incarnation: "", after, upTo: after, head: 0, commits: [] };
+  // What came by a snapshot is in no commit: a child that is not as far has to take one too.
+  const horizon = request.towards === "down" ? Math.max(head.pruned_position, head.filled_position) : head.pruned_position;
+  if (after < horizon) throw new HayloftError("behind-horizon", { tenant, position: after, horizon });
+  const read = await tx.query<CommitRow>(
+    `select ${COMMIT_COLUMNS} from hayloft.commit where tenant_id = $1 and position > $2 order by position limit $3`,
+    [tenant, after, Math.max(1, Math.min(request.rowsMax, COMMITS_MAX))],
+  );
+  const { rows, upTo } = withinLimits(read.rows, request);
+  const wanted = rows.filter((row) => row.via !== peer);
+  const changes = await readChanges(tx, tenant, wanted, direction.tables);
+  const commits = wanted.flatMap((row): Commit[] => {
+    const all = changes.get(row.txn) ?? [];
+    const shown = direction.grant === null ? all : visibleChanges(all, env.plans, direction.grant, direction.scoped);
+    return shown.length === 0 && direction.grant !== null ? [] : [commitOfRow(tenant, row, shown)];
+  });
+  return { tenant, incarnation: head.incarnation, after, upTo: upTo ?? after, head: head.position, commits };
+}
+
+/** The rows up to the limits, at least one of those that are for the peer. */
+function withinLimits(
+  rows: readonly CommitRow[],
+  { peer, bytesMax, rowsMax }: ReadLogRequest,
+): { readonly rows: readonly CommitRow[]; readonly upTo: number | undefined } {
+  let bytes = 0;
+  let count = 0;
+  for (const [index, row] of rows.entries()) {
+    if (row.via === peer) continue;
+    bytes += row.byte_count;
+    count += row.row_count;
+    if (count > row.row_count && (bytes > bytesMax || count > rowsMax)) {
+      return { rows: rows.slice(0, index), upTo: rows[index - 1]?.position };
+    }
+  }
+  return { rows, upTo: rows.at(-1)?.position };
+}
+
+async function readChanges(
+  tx: SqlSession,
+  tenant: string,
+  commits: readonly CommitRow[],
+  tables: ReadonlySet<string> | null,
+): Promise<ReadonlyMap<number, readonly Change[]>> {
+  const byTxn = new Map<number, Change[]>();
+  if (commits.length === 0) return byTxn;
+  const { rows } = await tx.query<ChangeRow>(
+    `select txn, table_name, op, columns, row_count, body from hayloft.change
+    where tenant_id = $1 and txn = any($2::bigint[]) and ($3::text[] is null or table_name = any($3::text[])) order by txn, ordinal`,
+    [tenant, commits.map((row) => row.txn), tables === null ? null : [...tables]],
+  );
+  for (const row of rows) {
+    const change = changeOfRow(row);
+    const list = byTxn.get(row.txn);
+    if (list === undefined) byTxn.set(row.txn, [change]);
+    else list.push(change);
+  }
+  return byTxn;
+}

@@ -1,0 +1,134 @@
+import { beginApplying, type ReplicaEnvironment } from "../apply/apply-environment.ts";
+import { applyTruth } from "../apply/apply-truth.ts";
+import { HayloftError } from "../error/hayloft-error.ts";
+import { dropHeld, holdCommits } from "../quarantine/held-commit.ts";
+import { storeOutcome } from "../receipt/outcomes.ts";
+import type { AckRecord, CommitOutcome } from "../replica/replica-storage.ts";
+import type { Database, SqlSession } from "../store/database.ts";
+import { changeOfRow, COMMIT_COLUMNS, type ChangeRow, commitOfRow, type CommitRow } from "./commit-row.ts";
+
+/**
+ * Stores an acknowledgement, moves the acknowledged cursor forward, and takes in the outcomes, all in one transaction. The
+ * same acknowledgement again changes nothing. Throws `history-diverged` for a position that we never had.
+ */
+export async function recordAcknowledgement(database: Database, env: ReplicaEnvironment, ack: AckRecord): Promise<void> {
+  await database.transaction(async (tx) => {
+    await beginApplying(tx);
+    const heads = await tx.query<{ incarnation: string; position: number }>(
+      `select incarnation, position from hayloft.head where tenant_id = $1`,
+      [ack.tenant],
+    );
+    const [head] = heads.rows;
+    if (head?.incarnation !== ack.incarnation) return;
+    if (ack.position > head.position) {
+      throw new HayloftError("history-diverged", { tenant: ack.tenant, acknowledged: ack.position, position: head.position });
+    }
+    const before = await moveAcknowledged(tx, env, ack);
+    if (ack.top) await raiseTopSeqs(tx, ack.tenant, before, ack.position);
+    // The last first, as when undoing: a row goes before the row that it refers to, and comes back after it.
+    for (const outcome of ack.outcomes.toReversed()) await takeOutcome(tx, env, ack, outcome);
+  });
+}
+
+/** Returns the position acknowledged before. */
+async function moveAcknowledged(tx: SqlSession, env: ReplicaEnvironment, ack: AckRecord): Promise<number> {
+  // The relation of a peer that is new here: what it is for another tenant, else the parent when we have one.
+  await tx.query(
+    `insert into hayloft.peer (node_id, tenant_id, relation)
+    select $1::uuid, $2, coalesce((select max(relation) from hayloft.peer where node_id = $1::uuid), $3) on conflict do nothing`,
+    [ack.peer, ack.tenant, env.hasParent ? "parent" : "child"],
+  );
+  const { rows } = await tx.query<{ acked_incarnation: string | null; acked_position: number | null }>(
+    `select acked_incarnation, acked_position from hayloft.peer where node_id = $1::uuid and tenant_id = $2 for update`,
+    [ack.peer, ack.tenant],
+  );
+  const [row] = rows;
+  const before = row?.acked_incarnation === ack.incarnation ? (row.acked_position ?? 0) : 0;
+  await tx.query(
+    `update hayloft.peer set acked_incarnation = $3::uuid, acked_position = $4::bigint, acked_at = now(), last_contact_at = now()
+    where node_id = $1::uuid and tenant_id = $2`,
+    [ack.peer, ack.tenant, ack.incarnation, Math.max(before, ack.position)],
+  );
+  return before;
+}
+
+async function raiseTopSeqs(tx: SqlSession, tenant: string, after: number, upTo: number): Promise<void> {
+  await tx.query(
+    `insert into hayloft.origin as o (tenant_id, incarnation, node_id, top_seq)
+    select tenant_id, origin, (array_agg(node_id order by seq desc))[1], max(seq) from hayloft.commit
+    where tenant_id = $1 and position > $2 and position <= $3 group by tenant_id, origin
+    on conflict (tenant_id, incarnation) do update set top_seq = greatest(o.top_seq, excluded.top_seq)`,
+    [tenant, after, upTo],
+  );
+}
+
+async function takeOutcome(tx: SqlSession, env: ReplicaEnvironment, ack: AckRecord, outcome: CommitOutcome): Promise<void> {
+  const { tenant } = ack;
+  const { origin, seq, code } = outcome;
+  const found = await tx.query<CommitRow>(
+    `select ${COMMIT_COLUMNS} from hayloft.commit where tenant_id = $1 and origin = $2::uuid and seq = $3::bigint`,
+    [tenant, origin, seq],
+  );
+  const [row] = found.rows;
+  const known = await tx.query<{ outcome: string; code: string | null }>(
+    `select outcome, code from hayloft.outcome where tenant_id = $1 and origin = $2::uuid and seq = $3::bigint`,
+    [tenant, origin, seq],
+  );
+  if (known.rows[0]?.outcome === outcome.outcome && known.rows[0].code === code) return;
+  await storeOutcome(tx, { tenant, origin, seq }, { outcome: outcome.outcome, code, peer: row?.via ?? null, toldPosition: null });
+  if (outcome.outcome !== "refused") await dropHeld(tx, tenant, origin, seq);
+  else if (row?.via === null) await holdOwn(tx, env, tenant, row, outcome);
+  if (outcome.truth.length > 0) {
+    // An acknowledgement in several frames names the position of its last: what is later than this commit counts from the commit.
+    const position = Math.max(ack.position, row?.position ?? 0);
+    const judged = row === undefined ? null : { stamp: BigInt(row.stamp), node: row.node_id };
+    await applyTruth(tx, env, { ...ack, position }, outcome, judged);
+  }
+}
+
+/** Our own refused version is kept for a person to look at; while the parent holds it, it is not ours to retry. */
+async function holdOwn(
+  tx: SqlSession,
+  env: ReplicaEnvironment,
+  tenant: string,
+  row: CommitRow,
+  outcome: CommitOutcome,
+): Promise<void> {
+  const { rows } = await tx.query<ChangeRow>(
+    `select txn, table_name, op, columns, row_count, body from hayloft.change where tenant_id = $1 and txn = $2::bigint order by ordinal`,
+    [tenant, row.txn],
+  );
+  const commit = commitOfRow(tenant, row, rows.map(changeOfRow));
+  const code = outcome.code ?? "refused-rule";
+  if (commit.node === env.nodeId) await holdCommits(tx, tenant, [{ commit, code, retryable: false }], null);
+}
+
+/** Takes in, from a parent, how far commits have reached the top. */
+export async function recordSettled(
+  database: Database,
+  tenant: string,
+  origins: readonly { readonly origin: string; readonly seq: number }[],
+): Promise<void> {
+  if (origins.length === 0) return;
+  await database.query(
+    `insert into hayloft.origin as o (tenant_id, incarnation, top_seq) select $1, * from unnest($2::uuid[], $3::bigint[])
+    on conflict (tenant_id, incarnation) do update set top_seq = greatest(o.top_seq, excluded.top_seq)`,
+    [tenant, origins.map(({ origin }) => origin), origins.map(({ seq }) => seq)],
+  );
+}
+
+/** Per origin the highest seq known to be at the top; at the top itself that is everything applied. */
+export async function settledSeqs(
+  database: Database,
+  env: ReplicaEnvironment,
+  tenant: string,
+  origins: readonly string[],
+): Promise<readonly { readonly origin: string; readonly seq: number }[]> {
+  const column = env.hasParent ? "top_seq" : "seq";
+  const { rows } = await database.query<{ origin: string; seq: number }>(
+    `select incarnation as origin, ${column} as seq from hayloft.origin
+    where tenant_id = $1 and incarnation = any($2::uuid[]) and ${column} > 0`,
+    [tenant, origins],
+  );
+  return rows;
+}

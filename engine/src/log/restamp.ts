@@ -1,0 +1,181 @@
+import { beginApplying, type ReplicaEnvironment } from "../apply/apply-environment.ts";
+import { startClock, tickClock } from "../clock/hybrid-clock.ts";
+import { changeDigest, commitHashOf, firstPreviousHash } from "../commit/commit-hash.ts";
+import type { Commit } from "../commit/commit.ts";
+import { rowKeys } from "../merge/row-change.ts";
+import type { Database, SqlSession } from "../store/database.ts";
+import { changeOfRow, COMMIT_COLUMNS, type ChangeRow, type CommitRow } from "./commit-row.ts";
+import { hex } from "./keep-foreign.ts";
+import { acknowledgedPosition } from "./unacknowledged.ts";
+
+interface Restamped {
+  readonly row: CommitRow;
+  readonly stamp: bigint;
+  readonly previousHash: Uint8Array;
+  readonly hash: Uint8Array;
+}
+
+/**
+ * Gives our own commits that the peer has not acknowledged new stamps from the present time (corrected by the peer's
+ * measured skew), makes their hash chain anew and corrects the stamps of the rows they wrote: one transaction, so that a
+ * stamp from the future is gone everywhere or nowhere. Returns how many.
+ */
+export async function restampUnacknowledged(
+  database: Database,
+  env: ReplicaEnvironment,
+  peer: string,
+  tenant: string,
+  nowMs: number,
+): Promise<number> {
+  return await database.transaction(async (tx) => {
+    await beginApplying(tx);
+    const heads = await tx.query<{ incarnation: string }>(`select incarnation from hayloft.lock_head($1)`, [tenant]);
+    const origin = heads.rows[0]?.incarnation ?? "";
+    const after = await acknowledgedPosition(tx, tenant, peer);
+    const own = await tx.query<CommitRow>(
+      `select ${COMMIT_COLUMNS} from hayloft.commit where tenant_id = $1 and origin = $2::uuid and position > $3 order by position for update`,
+      [tenant, origin, after],
+    );
+    if (own.rows.length === 0) return 0;
+    const skew = await tx.query<{ skew_ms: number | null }>(
+      `select skew_ms from hayloft.peer where node_id = $1::uuid and tenant_id = $2`,
+      [peer, tenant],
+    );
+    const start = await lastOtherStamp(tx, tenant, origin, after);
+    const restamped = await restamp(tx, env, tenant, own.rows, { start, nowMs: nowMs + (skew.rows[0]?.skew_ms ?? 0) });
+    await storeCommits(tx, tenant, restamped);
+    await correctRowStates(tx, env, tenant, restamped);
+    return restamped.length;
+  });
+}
+
+/** The greatest stamp of the log that stays: acknowledged and foreign commits. New stamps are greater. */
+async function lastOtherStamp(tx: SqlSession, tenant: string, origin: string, after: number): Promise<bigint> {
+  const { rows } = await tx.query<{ stamp: string | null }>(
+    `select max(stamp)::text as stamp from hayloft.commit where tenant_id = $1 and (position <= $3 or origin <> $2::uuid)`,
+    [tenant, origin, after],
+  );
+  return BigInt(rows[0]?.stamp ?? "0");
+}
+
+async function restamp(
+  tx: SqlSession,
+  env: ReplicaEnvironment,
+  tenant: string,
+  rows: readonly CommitRow[],
+  from: { readonly start: bigint; readonly nowMs: number },
+): Promise<readonly Restamped[]> {
+  const digests = await readDigests(tx, env, tenant, rows);
+  let clock = startClock(from.start);
+  let previousHash = rows[0]?.previous_hash ?? firstPreviousHash();
+  return rows.map((row) => {
+    const ticked = tickClock(clock, from.nowMs);
+    clock = ticked.clock;
+    const header: Omit<Commit, "changes" | "hash" | "tier"> = {
+      tenant,
+      origin: row.origin,
+      seq: row.seq,
+      stamp: ticked.stamp,
+      node: row.node_id,
+      author: row.author,
+      catalogVersion: row.catalog_version,
+      previousHash,
+    };
+    const hash = commitHashOf(header, digests.get(row.txn) ?? [], env.sha256);
+    const result = { row, stamp: ticked.stamp, previousHash, hash };
+    previousHash = hash;
+    return result;
+  });
+}
+
+async function readDigests(
+  tx: SqlSession,
+  env: ReplicaEnvironment,
+  tenant: string,
+  rows: readonly CommitRow[],
+): Promise<ReadonlyMap<number, readonly Uint8Array[]>> {
+  const read = await tx.query<ChangeRow>(
+    `select txn, table_name, op, columns, row_count, body from hayloft.change where tenant_id = $1 and txn = any($2::bigint[]) order by txn, ordinal`,
+    [tenant, rows.map((row) => row.txn)],
+  );
+  const digests = new Map<number, Uint8Array[]>();
+  for (const row of read.rows) {
+    const digest = changeDigest(changeOfRow(row), row.body, env.sha256);
+    digests.set(row.txn, [...(digests.get(row.txn) ?? []), digest]);
+  }
+  return digests;
+}
+
+async function storeCommits(tx: SqlSession, tenant: string, restamped: readonly Restamped[]): Promise<void> {
+  await tx.query(
+    `update hayloft.commit as c set stamp = incoming.stamp, previous_hash = incoming.previous_hash, hash = incoming.hash
+    from unnest($2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[]) as incoming (position, stamp, previous_hash, hash)
+    where c.tenant_id = $1 and c.position = incoming.position`,
+    [
+      tenant,
+      restamped.map(({ row }) => row.position),
+      restamped.map(({ stamp }) => stamp),
+      restamped.map(({ previousHash }) => hex(previousHash)),
+      restamped.map(({ hash }) => hex(hash)),
+    ],
+  );
+  const last = restamped.at(-1);
+  if (last === undefined) return;
+  await tx.query(`update hayloft.head set stamp = $2::bigint, hash = $3::bytea where tenant_id = $1`, [
+    tenant,
+    last.stamp,
+    hex(last.hash),
+  ]);
+}
+
+/** Replaces the old stamps in the documents of the rows that the commits touched. */
+async function correctRowStates(
+  tx: SqlSession,
+  env: ReplicaEnvironment,
+  tenant: string,
+  restamped: readonly Restamped[],
+): Promise<void> {
+  const { rows } = await tx.query<ChangeRow>(
+    `select txn, table_name, op, columns, row_count, body from hayloft.change where tenant_id = $1 and txn = any($2::bigint[]) and op <> 'evict'`,
+    [tenant, restamped.map(({ row }) => row.txn)],
+  );
+  const touched = new Map<string, Set<string>>();
+  for (const row of rows) {
+    const plan = env.plans.get(row.table_name);
+    if (plan?.merges !== true) continue;
+    const keys = touched.get(row.table_name) ?? new Set<string>();
+    touched.set(row.table_name, keys);
+    for (const key of rowKeys(changeOfRow(row), plan)) keys.add(key);
+  }
+  const renamed = new Map(
+    restamped.map(({ row, stamp }) => [`"${row.stamp}", "${row.node_id}"`, `"${String(stamp)}", "${row.node_id}"`]),
+  );
+  for (const [table, keys] of touched) await renameStamps(tx, tenant, table, [...keys], renamed);
+}
+
+async function renameStamps(
+  tx: SqlSession,
+  tenant: string,
+  table: string,
+  keys: readonly string[],
+  renamed: ReadonlyMap<string, string>,
+): Promise<void> {
+  const { rows } = await tx.query<{ row_key: string; stamps: Readonly<Record<string, unknown>> }>(
+    `select row_key, stamps from hayloft.row_state where tenant_id = $1 and table_name = $2 and row_key = any($3::text[])`,
+    [tenant, table, keys],
+  );
+  const rename = (value: unknown): unknown => {
+    if (!Array.isArray(value)) return value;
+    const [stamp, node] = value as readonly string[];
+    const name = renamed.get(`"${stamp ?? ""}", "${node ?? ""}"`);
+    return name === undefined ? value : (JSON.parse(`[${name}]`) as unknown);
+  };
+  const documents = rows.map(({ stamps }) =>
+    JSON.stringify(Object.fromEntries(Object.entries(stamps).map(([name, value]) => [name, rename(value)]))),
+  );
+  await tx.query(
+    `update hayloft.row_state as s set stamps = incoming.stamps from unnest($3::text[], $4::jsonb[]) as incoming (row_key, stamps)
+    where s.tenant_id = $1 and s.table_name = $2 and s.row_key = incoming.row_key`,
+    [tenant, table, rows.map((row) => row.row_key), documents],
+  );
+}

@@ -1,0 +1,87 @@
+import type { CellText, Change } from "../commit/commit.ts";
+import { compareStamps, type Register, type Stamp } from "./register.ts";
+import type { RowPlan } from "./row-plan.ts";
+import { EMPTY_ROW, readRowState, UNKNOWN_STAMP, type RowState, type RowValues } from "./row-state.ts";
+
+/** Separates the values of a primary key in `row_key`. */
+export const KEY_SEPARATOR = "\u001f";
+
+/** Per row, names of the columns that an update changed. */
+export const CHANGED_COLUMN = "$changed";
+/** Per row, the whole `stamps` document: the row is the authority's state, not an edit. Only truth rows carry it. */
+export const STAMPS_COLUMN = "$stamps";
+
+/**
+ * Per row, the stamp and node of a refused commit, as `stamp node`: the row is the authority's answer to it, and what that
+ * commit wrote is forgotten before the answer is merged. Only truth rows carry it.
+ */
+export const REFUSED_COLUMN = "$refused";
+
+/** The vector of a column, or undefined when the change does not carry it. */
+export function columnOf(change: Change, column: string): readonly CellText[] | undefined {
+  const index = change.columns.indexOf(column);
+  return index < 0 ? undefined : change.values[index];
+}
+
+/** The primary key without the tenant of every row of a change, as `row_key`. */
+export function rowKeys(change: Change, plan: RowPlan): readonly string[] {
+  const vectors = plan.keyColumns.map((column) => columnOf(change, column) ?? []);
+  const [only] = vectors;
+  if (vectors.length === 1 && only !== undefined) return only.map((value) => value ?? "");
+  return Array.from({ length: change.rowCount }, (_, row) => vectors.map((vector) => vector[row] ?? "").join(KEY_SEPARATOR));
+}
+
+/** The values of one row of a change by column name, pseudo columns left out. */
+export function rowValues(change: Change, row: number): RowValues {
+  const values = new Map<string, CellText>();
+  for (const [index, column] of change.columns.entries()) {
+    if (!column.startsWith("$")) values.set(column, change.values[index]?.[row] ?? null);
+  }
+  return values;
+}
+
+/** The stamp that one row of a truth change takes back; null for any other change. */
+export function takenBack(change: Change, row: number): Stamp | null {
+  const text = columnOf(change, REFUSED_COLUMN)?.[row];
+  if (text === undefined || text === null) return null;
+  const [stamp = "0", node = ""] = text.split(" ");
+  return { stamp: BigInt(stamp), node };
+}
+
+/** The state without what was written under a stamp. */
+export function withoutStamp(state: RowState, stamp: Stamp): RowState {
+  const isIt = (other: Stamp): boolean => compareStamps(other, stamp) === 0;
+  return {
+    cells: new Map([...state.cells].filter(([, register]) => !isIt(register))),
+    deleted: state.deleted !== null && isIt(state.deleted) ? null : state.deleted,
+  };
+}
+
+/** Which columns an update changed; null when the change does not say, that is all of them. */
+function changedColumns(change: Change, row: number): ReadonlySet<string> | null {
+  const changed = columnOf(change, CHANGED_COLUMN)?.[row];
+  return changed === undefined || changed === null ? null : new Set(changed.split(","));
+}
+
+/**
+ * The state that one row of a change stands for. An insert stamps every column; an update stamps what it changed, and what it
+ * only saw is of unknown age (for `monotoneRow` the image is one whole); a delete is a tombstone. Evictions are not merged.
+ */
+export function stateOfChange(change: Change, row: number, written: Stamp, plan: RowPlan): RowState {
+  const document = columnOf(change, STAMPS_COLUMN)?.[row];
+  if (document !== undefined && document !== null) {
+    return readRowState(change.op === "delete" ? null : rowValues(change, row), document, plan);
+  }
+  if (change.op === "delete") return { ...EMPTY_ROW, deleted: { stamp: written.stamp, node: written.node } };
+  const changed = change.op === "update" ? changedColumns(change, row) : null;
+  const values = rowValues(change, row);
+  const cells = new Map<string, Register>();
+  for (const column of plan.cellColumns) {
+    const value = values.get(column);
+    if (value === undefined) continue;
+    const known = changed === null || changed.has(column) || plan.group?.columns.has(column) === true;
+    const { stamp, node } = known ? written : UNKNOWN_STAMP;
+    cells.set(column, { value, stamp, node });
+  }
+  return { cells, deleted: null };
+}

@@ -1,0 +1,106 @@
+import type { CellText } from "../commit/commit.ts";
+import { compareStamps, type Register, type Stamp } from "./register.ts";
+import type { RowPlan } from "./row-plan.ts";
+
+/**
+ * A row as the rules see it: the register of each column outside the primary key, and the tombstone. A deleted row keeps its
+ * registers, so that a concurrent later update finds them whichever of the two arrives first.
+ */
+export interface RowState {
+  readonly cells: ReadonlyMap<string, Register>;
+  readonly deleted: Stamp | null;
+}
+
+export const UNKNOWN_STAMP: Stamp = { stamp: 0n, node: "" };
+export const EMPTY_ROW: RowState = { cells: new Map(), deleted: null };
+
+/** Values of a row by column name, in text form. */
+export type RowValues = ReadonlyMap<string, CellText>;
+
+/** The join of two tombstones: the later. */
+export function joinTombstones(left: Stamp | null, right: Stamp | null): Stamp | null {
+  if (left === null || right === null) return left ?? right;
+  return compareStamps(left, right) >= 0 ? left : right;
+}
+
+/**
+ * Whether the row is there: it has values, and was never deleted or written after the delete. So of a concurrent delete and
+ * update the later one wins for the whole row; monotone columns keep what they had reached. With a plan, only the columns count
+ * that are written by those who may insert rows: nobody else brings a deleted row back.
+ */
+export function isPresent({ cells, deleted }: RowState, plan?: RowPlan): boolean {
+  if (deleted === null) return cells.size > 0;
+  for (const [column, register] of cells) {
+    if (plan?.presence?.has(column) !== false && compareStamps(register, deleted) > 0) return true;
+  }
+  return false;
+}
+
+/** The greatest stamp in a row; 0 when all are unknown. */
+export function latestStamp({ cells, deleted }: RowState): bigint {
+  let latest = deleted?.stamp ?? 0n;
+  for (const { stamp } of cells.values()) if (stamp > latest) latest = stamp;
+  return latest;
+}
+
+type StampText = readonly [string, string];
+type Document = Readonly<Record<string, StampText | Readonly<Record<string, CellText>> | undefined>>;
+
+const isStampText = (value: unknown): value is StampText => Array.isArray(value);
+
+function readStamp(value: unknown): Stamp | null {
+  if (!isStampText(value)) return null;
+  return { stamp: BigInt(value[0]), node: value[1] };
+}
+
+const writeStamp = ({ stamp, node }: Stamp): StampText => [stamp.toString(), node];
+
+/**
+ * Reads a row from its values (null when it is not in the table) and the `stamps` document of `hayloft.row_state`. A column
+ * without entry has the stamp `$row`; without either its stamp is unknown.
+ */
+export function readRowState(values: RowValues | null, documentText: string | null, plan: RowPlan): RowState {
+  const document: Document = documentText === null ? {} : (JSON.parse(documentText) as Document);
+  const whole = readStamp(document["$row"]) ?? UNKNOWN_STAMP;
+  const kept = document["$cells"];
+  const dead = kept === undefined || isStampText(kept) ? null : kept;
+  const cells = new Map<string, Register>();
+  for (const column of plan.cellColumns) {
+    const value = values === null ? dead?.[column] : values.get(column);
+    if (value === undefined) continue;
+    const { stamp, node } = readStamp(document[column]) ?? whole;
+    cells.set(column, { value, stamp, node });
+  }
+  shareGroupStamp(cells, plan);
+  return { cells, deleted: readStamp(document["$deleted"]) };
+}
+
+/** Columns that win or lose together have one stamp, the latest; capture stamps only those that a statement changed. */
+function shareGroupStamp(cells: Map<string, Register>, plan: RowPlan): void {
+  const grouped = [...cells].filter(([column]) => plan.group?.columns.has(column) === true);
+  const latest = grouped.reduce<Stamp>((best, [, next]) => (compareStamps(next, best) > 0 ? next : best), UNKNOWN_STAMP);
+  for (const [column, { value }] of grouped) cells.set(column, { value, stamp: latest.stamp, node: latest.node });
+}
+
+/** The document that `readRowState` reads. The stamp that most columns share is written once, as `$row`. */
+export function writeRowState(state: RowState, plan: RowPlan): string {
+  const uses = new Map<string, number>();
+  const nameOf = (stamp: Stamp): string => `${stamp.stamp.toString()} ${stamp.node}`;
+  let base: Stamp = UNKNOWN_STAMP;
+  let most = 0;
+  for (const register of state.cells.values()) {
+    const count = (uses.get(nameOf(register)) ?? 0) + 1;
+    uses.set(nameOf(register), count);
+    if (count > most) [base, most] = [register, count];
+  }
+  const document: Record<string, StampText | Record<string, CellText>> = {};
+  if (base.stamp > 0n) document["$row"] = writeStamp(base);
+  for (const column of plan.cellColumns) {
+    const register = state.cells.get(column);
+    if (register !== undefined && nameOf(register) !== nameOf(base)) document[column] = writeStamp(register);
+  }
+  if (state.deleted !== null) document["$deleted"] = writeStamp(state.deleted);
+  if (!isPresent(state, plan))
+    document["$cells"] = Object.fromEntries([...state.cells].map(([column, { value }]) => [column, value]));
+  return JSON.stringify(document);
+}

@@ -1,0 +1,121 @@
+import type { ReplicaEnvironment } from "../apply/apply-environment.ts";
+import { changesBytes } from "../commit/changes-bytes.ts";
+import { commitName, touchedKeys } from "../apply/commit-keys.ts";
+import { readTruth } from "../apply/read-truth.ts";
+import type { Change, Commit, Outcome } from "../commit/commit.ts";
+import type { ErrorCode } from "../error/error-codes.ts";
+import { changeOfRow, type ChangeRow } from "../log/commit-row.ts";
+import { readHeld } from "../quarantine/held-commit.ts";
+import type { CommitOutcome, Grant } from "../replica/replica-storage.ts";
+import type { SqlSession } from "../store/database.ts";
+
+/**
+ * Outcomes read in one go, and UTF-8 bytes of truth after which no further one is begun; the rest is told next. An outcome must
+ * fit a frame: a commit whose truth alone is larger is told without it.
+ */
+export const OUTCOMES_MAX = 2_000;
+const TRUTH_BYTES = 200_000;
+const TRUTH_BYTES_MAX = 500_000;
+
+export interface StoredOutcome {
+  readonly outcome: Outcome;
+  readonly code: ErrorCode | null;
+  /** The child through which the commit came, which is told; null when there is nobody to tell. */
+  readonly peer: string | null;
+  /** The position of the acknowledgement that told it; null when that is still to come. */
+  readonly toldPosition: number | null;
+}
+
+/** Stores what became of a commit; the latest word counts. */
+export async function storeOutcome(
+  tx: SqlSession,
+  commit: Pick<Commit, "tenant" | "origin" | "seq">,
+  stored: StoredOutcome,
+): Promise<void> {
+  await tx.query(
+    `insert into hayloft.outcome (tenant_id, origin, seq, outcome, code, peer, told_position)
+    values ($1, $2::uuid, $3::bigint, $4, $5, $6::uuid, $7::bigint)
+    on conflict (tenant_id, origin, seq) do update
+      set outcome = excluded.outcome, code = excluded.code, peer = excluded.peer, told_position = excluded.told_position, at = now()`,
+    [commit.tenant, commit.origin, commit.seq, stored.outcome, stored.code, stored.peer, stored.toldPosition],
+  );
+}
+
+/**
+ * The outcomes that the child has to be told with the acknowledgement of this slice: new ones, those that came down from
+ * above or out of quarantine, and those of an acknowledgement that it evidently never got, as it resumes before it. `areMore`:
+ * not all fit; an empty slice at the position received brings the next ones.
+ */
+export async function outcomesToTell(
+  tx: SqlSession,
+  env: ReplicaEnvironment,
+  told: {
+    readonly tenant: string;
+    readonly peer: string;
+    readonly grant: Grant | null;
+    readonly after: number;
+    readonly upTo: number;
+  },
+  commits: readonly Commit[],
+): Promise<{ readonly outcomes: readonly CommitOutcome[]; readonly areMore: boolean }> {
+  const { tenant, peer } = told;
+  const { rows } = await tx.query<{ origin: string; seq: number; outcome: Outcome; code: ErrorCode | null }>(
+    `select origin, seq, outcome, code from hayloft.outcome
+    where tenant_id = $1 and peer = $2::uuid and (told_position is null or told_position > $3::bigint) order by origin, seq limit $4`,
+    [tenant, peer, told.after, OUTCOMES_MAX + 1],
+  );
+  if (rows.length === 0) return { outcomes: [], areMore: false };
+  // Those of a lost acknowledgement stand behind nobody: without a mark the next call finds what this one leaves.
+  await tx.query(
+    `update hayloft.outcome set told_position = null where tenant_id = $1 and peer = $2::uuid and told_position > $3::bigint`,
+    [tenant, peer, told.after],
+  );
+  const known = new Map(commits.map((commit) => [commitName(commit), commit.changes]));
+  const outcomes: CommitOutcome[] = [];
+  let bytes = 0;
+  for (const { origin, seq, outcome, code } of rows.slice(0, OUTCOMES_MAX)) {
+    if (bytes > TRUTH_BYTES) break;
+    const wantsTruth = outcome === "merged" || (outcome === "refused" && code !== "refused-parent" && code !== "refused-schema");
+    const changes = known.get(commitName({ origin, seq })) ?? (wantsTruth ? await storedChanges(tx, tenant, origin, seq) : []);
+    const truth = wantsTruth ? await truthFor(tx, env, tenant, outcome, changes, told.grant) : [];
+    const size = changesBytes(truth);
+    if (size <= TRUTH_BYTES_MAX) bytes += size;
+    outcomes.push({ origin, seq, outcome, code, truth: size > TRUTH_BYTES_MAX ? [] : truth });
+  }
+  await tx.query(
+    `update hayloft.outcome as o set told_position = $2::bigint from unnest($3::uuid[], $4::bigint[]) as told (origin, seq)
+    where o.tenant_id = $1 and o.origin = told.origin and o.seq = told.seq`,
+    [tenant, told.upTo, outcomes.map(({ origin }) => origin), outcomes.map(({ seq }) => seq)],
+  );
+  return { outcomes, areMore: outcomes.length < rows.length };
+}
+
+/** The true rows for what the changes touched, as far as the grant allows; for `merged` only of tables that merge. */
+async function truthFor(
+  tx: SqlSession,
+  env: ReplicaEnvironment,
+  tenant: string,
+  outcome: Outcome,
+  changes: readonly Change[],
+  grant: Grant | null,
+): Promise<readonly Change[]> {
+  const truth: Change[] = [];
+  for (const [plan, keys] of touchedKeys(changes, env.plans)) {
+    if (outcome === "merged" && !plan.merges) continue;
+    truth.push(...(await readTruth(tx, plan, tenant, [...keys], grant)));
+  }
+  return truth;
+}
+
+/** The changes of a commit, from the log or from quarantine; empty when neither has it any more. */
+async function storedChanges(session: SqlSession, tenant: string, origin: string, seq: number): Promise<readonly Change[]> {
+  const held = await readHeld(session, tenant, origin, seq);
+  if (held !== null) return held.commit.changes;
+  const { rows } = await session.query<ChangeRow>(
+    `select ch.txn, ch.table_name, ch.op, ch.columns, ch.row_count, ch.body
+    from hayloft.commit c join hayloft.change ch on ch.tenant_id = c.tenant_id and ch.txn = c.txn
+    where c.tenant_id = $1 and c.origin = $2::uuid and c.seq = $3::bigint order by ch.ordinal`,
+    [tenant, origin, seq],
+  );
+  return rows.map(changeOfRow);
+}

@@ -1,0 +1,282 @@
+import { applyingSettings, beginApplying, type ReplicaEnvironment } from "../apply/apply-environment.ts";
+import { readRows, writeRows } from "../apply/row-store.ts";
+import { deleteSql, insertSql, keyVectors, rowKeyOf, type TextRow, upsertClause } from "../apply/table-sql.ts";
+import { projectChange, refusalOfFailure, writeCommits } from "../apply/write-commits.ts";
+import { firstPreviousHash } from "../commit/commit-hash.ts";
+import type { Change, Commit } from "../commit/commit.ts";
+import { HayloftError } from "../error/hayloft-error.ts";
+import { newId } from "../identity/new-id.ts";
+import { raiseStamp } from "../log/keep-foreign.ts";
+import { acknowledgedPosition, acknowledgedSql, unacknowledgedKeys } from "../log/unacknowledged.ts";
+import { joinRowStates } from "../merge/join-rows.ts";
+import { rowKeys, rowValues, STAMPS_COLUMN } from "../merge/row-change.ts";
+import { EMPTY_ROW, latestStamp, readRowState, type RowState } from "../merge/row-state.ts";
+import type { RowPlan } from "../merge/row-plan.ts";
+import { holdCommits } from "../quarantine/held-commit.ts";
+import type { Cursor, SnapshotChunk, SnapshotCursor } from "../replica/replica-storage.ts";
+import { sqlName } from "../sql/sql-name.ts";
+import type { Database, SqlParameter, SqlSession } from "../store/database.ts";
+import { afterKeySql } from "./page-query.ts";
+
+interface StoredSnapshot {
+  readonly at: Cursor;
+  readonly cursor: SnapshotCursor;
+  /** Per table the row keys that go when all pages are here, because rows of later pages may still refer to them. */
+  readonly gone?: Readonly<Record<string, readonly string[]>>;
+  /** The position of our own log that the parent had when the first page was read. */
+  readonly ownAfter?: number;
+}
+
+/**
+ * Applies a page and moves the snapshot's cursor, in one transaction. Rows of merged tables are joined with ours; rows of
+ * other tables are written unless a commit of ours changed them that the parent may not have had when it read the page. In tables that flow
+ * down, rows of ours within the page's range of keys that the page lacks are deleted: the parent no longer has them. Rows that
+ * others refer to are deleted when the snapshot is complete. A row of the page that refers to one written since that table was
+ * read is set aside until the tail brings the other.
+ */
+export async function applySnapshot(
+  database: Database,
+  env: ReplicaEnvironment,
+  page: { readonly peer: string; readonly chunk: SnapshotChunk; readonly at: Cursor; readonly ownAfter: number | null },
+): Promise<void> {
+  const { peer, chunk, at } = page;
+  const { tenant, change } = chunk;
+  const plan = env.plans.get(change.table);
+  if (plan === undefined) throw new HayloftError("refused-schema", { table: change.table });
+  await database.transaction(async (tx) => {
+    const { before, acknowledged } = await openPage(tx, peer, tenant);
+    const resumes = before?.at.incarnation === at.incarnation && before.at.position === at.position;
+    const from = resumes ? before.cursor : null;
+    const known = Math.min(acknowledged, page.ownAfter ?? Infinity);
+    const ownAfter = resumes ? Math.min(before.ownAfter ?? known, known) : known;
+    const own = await unacknowledgedKeys(tx, tenant, peer, known, plan);
+    const gone: Record<string, readonly string[]> = { ...(resumes ? before.gone : undefined) };
+    if (plan.table.flow !== "up") {
+      const missing = await missingKeys(tx, plan, tenant, { change, from, next: chunk.next }, own);
+      if (env.referenced.has(change.table)) gone[change.table] = [...(gone[change.table] ?? []), ...missing];
+      else await forgetRows(tx, plan, tenant, missing);
+    }
+    await writeChunk(tx, env, peer, plan, chunk, own);
+    await storeSnapshot(tx, peer, tenant, {
+      at,
+      cursor: chunk.next ?? { tableIndex: env.writeOrder.length, afterKey: null },
+      gone,
+      ownAfter,
+    });
+  });
+}
+
+/**
+ * Begins to apply a page: locks the peer's row, and reads where the snapshot stands and what the peer has acknowledged. One
+ * statement for all of it but the first page, because a round trip costs as much as many rows.
+ */
+async function openPage(
+  tx: SqlSession,
+  peer: string,
+  tenant: string,
+): Promise<{ readonly before: StoredSnapshot | null; readonly acknowledged: number }> {
+  const { rows } = await tx.query<{ readonly snapshot_cursor: StoredSnapshot | null; readonly position: number | null }>(
+    `select ${applyingSettings}, peer.snapshot_cursor, (${acknowledgedSql("$2", "$1::uuid")}) as position
+    from hayloft.peer as peer where peer.node_id = $1::uuid and peer.tenant_id = $2 for update of peer`,
+    [peer, tenant],
+  );
+  const [row] = rows;
+  if (row !== undefined) return { before: row.snapshot_cursor, acknowledged: row.position ?? 0 };
+  await beginApplying(tx);
+  await tx.query(
+    `insert into hayloft.peer (node_id, tenant_id, relation) values ($1::uuid, $2, 'parent') on conflict do nothing`,
+    [peer, tenant],
+  );
+  return { before: await storedSnapshot(tx, peer, tenant, true), acknowledged: await acknowledgedPosition(tx, tenant, peer) };
+}
+
+/** Writes the page, or row by row what of it can be written when a row refers to one that is not here or cannot be stored. */
+async function writeChunk(
+  tx: SqlSession,
+  env: ReplicaEnvironment,
+  peer: string,
+  plan: RowPlan,
+  chunk: SnapshotChunk,
+  own: ReadonlySet<string>,
+): Promise<void> {
+  await tx.script("savepoint hayloft_page");
+  try {
+    if (plan.merges) await joinPage(tx, plan, chunk);
+    else await writePage(tx, plan, chunk.change, own);
+    if (env.linked.has(plan.table.name)) await tx.script("set constraints all immediate; set constraints all deferred");
+    if (chunk.change.rowCount > 0) await projectChange(tx, env, chunk.change);
+    await tx.script("release savepoint hayloft_page");
+  } catch (error) {
+    if (refusalOfFailure(error) === null) throw error;
+    await tx.script("rollback to savepoint hayloft_page; release savepoint hayloft_page");
+    const { refused } = await writeCommits(tx, env, chunk.tenant, rowsAsCommits(env, plan, chunk, own), "parent");
+    for (const [commit, code] of refused)
+      await holdCommits(tx, chunk.tenant, [{ commit, code, retryable: code === "refused-parent" }], peer);
+  }
+}
+
+/** The rows of a page as commits of one row each, which say of the columns' stamps what the page says. */
+function rowsAsCommits(
+  env: ReplicaEnvironment,
+  plan: RowPlan,
+  chunk: SnapshotChunk,
+  own: ReadonlySet<string>,
+): readonly Commit[] {
+  const { change, stamps, tenant } = chunk;
+  const rows = [...rowKeys(change, plan).entries()].filter(([, key]) => plan.merges || !own.has(key));
+  return rows.map(([row]) => {
+    const cells = change.values.map((vector) => [vector[row] ?? null]);
+    const only: Change = { ...change, values: cells, rowCount: 1 };
+    const stamped: Change = { ...only, columns: [...change.columns, STAMPS_COLUMN], values: [...cells, [stamps?.[row] ?? "{}"]] };
+    return rowCommit(env, tenant, plan.merges ? stamped : only);
+  });
+}
+
+const rowCommit = (env: ReplicaEnvironment, tenant: string, change: Change): Commit => ({
+  tenant,
+  origin: newId(),
+  seq: 1,
+  stamp: 0n,
+  node: env.nodeId,
+  tier: env.tier,
+  author: null,
+  catalogVersion: env.catalog.version,
+  previousHash: firstPreviousHash(),
+  hash: firstPreviousHash(),
+  changes: [change],
+});
+
+async function joinPage(tx: SqlSession, plan: RowPlan, { tenant, change, stamps }: SnapshotChunk): Promise<void> {
+  const keys = rowKeys(change, plan);
+  if (keys.length === 0) return;
+  const before = await readRows(tx, plan, tenant, keys, true);
+  const after = new Map<string, RowState>();
+  let latest = 0n;
+  for (const [row, key] of keys.entries()) {
+    const theirs = readRowState(rowValues(change, row), stamps?.[row] ?? null, plan);
+    const stamp = latestStamp(theirs);
+    if (stamp > latest) latest = stamp;
+    after.set(key, joinRowStates(plan, before.get(key)?.state ?? EMPTY_ROW, theirs));
+  }
+  if (!(await writeRows(tx, plan, tenant, before, after)))
+    throw new HayloftError("sql-failed", { sqlstate: "40001", table: plan.table.name });
+  await raiseStamp(tx, tenant, latest);
+}
+
+async function writePage(tx: SqlSession, plan: RowPlan, change: Change, own: ReadonlySet<string>): Promise<void> {
+  const kept = [...rowKeys(change, plan).entries()].filter(([, key]) => !own.has(key)).map(([row]) => row);
+  if (kept.length === 0) return;
+  const vectors =
+    kept.length === change.rowCount ? change.values : change.values.map((vector) => kept.map((row) => vector[row] ?? null));
+  await tx.query(insertSql(plan, change.columns, upsertClause(plan, change.columns)), vectors);
+}
+
+/** Keys of our rows that lie between where this page began and where it ends, but are not on it. */
+async function missingKeys(
+  tx: SqlSession,
+  plan: RowPlan,
+  tenant: string,
+  page: { readonly change: Change; readonly from: SnapshotCursor | null; readonly next: SnapshotCursor | null },
+  own: ReadonlySet<string>,
+): Promise<readonly string[]> {
+  const parameters: SqlParameter[] = [tenant];
+  const start = afterKeySql(plan, "t", page.from?.afterKey ?? null, parameters);
+  const end = page.next?.afterKey == null ? "" : `not (true${afterKeySql(plan, "t", page.next.afterKey, parameters)})`;
+  // The tenant stands first, so that the list is not empty for a table whose key is the tenant alone.
+  const keys = [plan.tenantColumn, ...plan.keyColumns].map((column) => `t.${sqlName(column)}::text as ${sqlName(column)}`);
+  const { rows } = await tx.query<TextRow>(
+    `select ${keys.join(", ")} from ${sqlName(plan.table.name)} as t where t.${sqlName(plan.tenantColumn)} = $1${start}${end === "" ? "" : ` and ${end}`}`,
+    parameters,
+  );
+  const there = new Set(rowKeys(page.change, plan));
+  return rows.map((row) => rowKeyOf(plan, row)).filter((key) => !there.has(key) && !own.has(key));
+}
+
+/** Deletes rows and their stamps, leaving no tombstones. */
+async function forgetRows(tx: SqlSession, plan: RowPlan, tenant: string, gone: readonly string[]): Promise<void> {
+  if (gone.length === 0) return;
+  await tx.query(deleteSql(plan), keyVectors(plan, tenant, gone));
+  await tx.query(`delete from hayloft.row_state where tenant_id = $1 and table_name = $2 and row_key = any($3::text[])`, [
+    tenant,
+    plan.table.name,
+    gone,
+  ]);
+}
+
+/**
+ * Deletes the rows that were kept while others might refer to them, those that refer before those that are referred to. What
+ * an unsent row of ours still needs stays with it.
+ */
+async function forgetGone(tx: SqlSession, env: ReplicaEnvironment, peer: string, tenant: string): Promise<void> {
+  const { gone = {}, ownAfter } = (await storedSnapshot(tx, peer, tenant, true)) ?? {};
+  const after = ownAfter ?? (await acknowledgedPosition(tx, tenant, peer));
+  for (const name of env.writeOrder.toReversed()) {
+    const plan = env.plans.get(name);
+    const listed = gone[name] ?? [];
+    if (plan === undefined || listed.length === 0) continue;
+    const own = await unacknowledgedKeys(tx, tenant, peer, after, plan);
+    const evictions = listed
+      .filter((key) => !own.has(key))
+      .map((key) => {
+        const columns = plan.table.primaryKey;
+        return rowCommit(env, tenant, {
+          table: name,
+          op: "evict",
+          columns,
+          values: keyVectors(plan, tenant, [key]),
+          rowCount: 1,
+        });
+      });
+    await writeCommits(tx, env, tenant, evictions, "parent");
+  }
+}
+
+async function storedSnapshot(session: SqlSession, peer: string, tenant: string, lock: boolean): Promise<StoredSnapshot | null> {
+  const { rows } = await session.query<{ snapshot_cursor: StoredSnapshot | null }>(
+    `select snapshot_cursor from hayloft.peer where node_id = $1::uuid and tenant_id = $2${lock ? " for update" : ""}`,
+    [peer, tenant],
+  );
+  return rows[0]?.snapshot_cursor ?? null;
+}
+
+async function storeSnapshot(tx: SqlSession, peer: string, tenant: string, snapshot: StoredSnapshot): Promise<void> {
+  await tx.query(
+    `update hayloft.peer set snapshot_cursor = $3::jsonb, last_contact_at = now() where node_id = $1::uuid and tenant_id = $2`,
+    [peer, tenant, JSON.stringify(snapshot)],
+  );
+}
+
+/** Where an unfinished snapshot from this peer stands, or null. */
+export const unfinishedSnapshot = async (session: SqlSession, peer: string, tenant: string): Promise<StoredSnapshot | null> =>
+  await storedSnapshot(session, peer, tenant, false);
+
+/**
+ * The snapshot is complete: the received cursor is `at`. On a relay a place in the log, which is in no stream, stands for the
+ * rows that came: children that have not passed it are behind the horizon and take a snapshot of their own.
+ */
+export async function finishSnapshot(database: Database, env: ReplicaEnvironment, peer: string, at: Cursor): Promise<void> {
+  await database.transaction(async (tx) => {
+    await beginApplying(tx);
+    await forgetGone(tx, env, peer, at.tenant);
+    await tx.query(
+      `insert into hayloft.peer (node_id, tenant_id, relation, received_incarnation, received_position) values ($1::uuid, $2, 'parent', $3::uuid, $4::bigint)
+      on conflict (node_id, tenant_id) do update
+        set received_incarnation = excluded.received_incarnation, received_position = excluded.received_position, snapshot_cursor = null`,
+      [peer, at.tenant, at.incarnation, at.position],
+    );
+    if (env.sentDown.size > 0) await markFilled(tx, env, peer, at.tenant);
+  });
+}
+
+async function markFilled(tx: SqlSession, env: ReplicaEnvironment, peer: string, tenant: string): Promise<void> {
+  await tx.query(
+    `with head as (select * from hayloft.lock_head($1)), place as (
+      insert into hayloft.commit (tenant_id, position, txn, origin, seq, stamp, node_id, tier, catalog_version, previous_hash, hash, via,
+        row_count, byte_count)
+      select $1, head.position + 1, nextval('hayloft.txn'), hayloft.uuid_v7(), 1, head.stamp, $2::uuid, $3, $4::integer,
+        decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex'), $2::uuid, 0, 0 from head
+      returning position)
+    update hayloft.head set position = place.position, filled_position = place.position from place where tenant_id = $1`,
+    [tenant, peer, env.catalog.tiers[0] ?? "", env.catalog.version],
+  );
+}
