@@ -1,0 +1,2 @@
+export * from "./serve-children.ts";
+export * from "./ws-link.ts";

@@ -1,0 +1,144 @@
+import { HayloftError } from "../error/hayloft-error.ts";
+import { encodeSlice } from "../protocol/commit-parts.ts";
+import { encodeFrame } from "../protocol/frame-codec.ts";
+import { proofOf } from "../session/proof.ts";
+import type { SessionEffect } from "../session/session-effect.ts";
+import type { HandshakeAnswer, Positions, ReplicationEvent, SessionEvent } from "../session/session-event.ts";
+import type { SessionPorts } from "./session-ports.ts";
+
+type EffectOf<Type extends SessionEffect["type"]> = Extract<SessionEffect, { type: Type }>;
+/** Effects that take time: those of the storage and of the handshake. */
+export type AnsweredEffect = Exclude<
+  SessionEffect,
+  EffectOf<"send" | "transmit" | "close" | "established" | "filling" | "skew" | "come-back" | "ended">
+>;
+
+export interface AnswerOptions {
+  readonly ports: SessionPorts;
+  readonly sharedTenant: string;
+  /** The parent that we dialled; null when the peer is a child. */
+  readonly parent: { readonly node: string; readonly publicKey: Uint8Array; readonly tenant: string } | null;
+  /** Something changed that receipts or other sessions wait for. */
+  readonly onProgress: (tenant: string) => void;
+}
+
+type Answerers = {
+  readonly [Type in AnsweredEffect["type"]]: (options: AnswerOptions, effect: EffectOf<Type>) => Promise<SessionEvent | null>;
+};
+
+/** Does what the session asked for. The event it resolves to is the session's answer; null when it wants none. */
+export async function answerEffect(options: AnswerOptions, effect: AnsweredEffect): Promise<SessionEvent | null> {
+  // The table pairs each type with its own answerer; the compiler cannot follow that through the lookup.
+  const perform = answerers[effect.type] as (options: AnswerOptions, effect: AnsweredEffect) => Promise<SessionEvent | null>;
+  return await perform(options, effect);
+}
+
+const answer = (of: HandshakeAnswer): SessionEvent => ({ type: "answer", answer: of });
+const work = (of: ReplicationEvent): SessionEvent => ({ type: "work", work: of });
+const parentNode = ({ parent }: AnswerOptions): string => {
+  if (parent === null) throw new HayloftError("unavailable", { reason: "no-parent" });
+  return parent.node;
+};
+
+const answerers: Answerers = {
+  "check-parent": checkParent,
+  "sign-welcome": async ({ ports }, { hello, nonce }) => {
+    const { identity } = ports;
+    return answer({ type: "welcome-signed", signature: identity.sign(proofOf("parent", hello, nonce, identity.nodeId)) });
+  },
+  "check-child": checkChild,
+  "read-log": readLog,
+  apply: async ({ ports }, { request }) =>
+    work({ type: "applied", tenant: request.slice.tenant, result: await ports.storage.apply(request) }),
+  "record-ack": async ({ ports, onProgress }, { ack }) => {
+    await ports.storage.recordAcknowledgement(ack);
+    onProgress(ack.tenant);
+    return work({ type: "ack-recorded", ack });
+  },
+  restamp: async (options, { tenant }) => {
+    await options.ports.storage.restampUnacknowledged(parentNode(options), tenant);
+    return work({ type: "restamped", tenant });
+  },
+  "read-settled": async ({ ports }, { tenant, origins }) =>
+    work({ type: "settled-read", tenant, origins: await ports.storage.settledSeqs(tenant, origins) }),
+  "record-settled": async ({ ports, onProgress }, { tenant, origins }) => {
+    await ports.recordSettled(tenant, origins);
+    onProgress(tenant);
+    return null;
+  },
+  "begin-snapshot": beginSnapshot,
+  "read-page": readPage,
+  "apply-page": async (options, { page, ownAfter }) => {
+    await options.ports.storage.applySnapshot(parentNode(options), page.chunk, page.at, ownAfter);
+    return work({ type: "page-applied", tenant: page.chunk.tenant });
+  },
+  "finish-snapshot": async (options, { at }) => {
+    await options.ports.storage.finishSnapshot(parentNode(options), at);
+    return work({ type: "snapshot-finished", tenant: at.tenant });
+  },
+};
+
+async function checkParent(options: AnswerOptions, { hello, welcome }: EffectOf<"check-parent">): Promise<SessionEvent> {
+  const { ports, parent, sharedTenant } = options;
+  if (parent === null) throw new HayloftError("unavailable", { reason: "no-parent" });
+  const valid = ports.verify(parent.publicKey, proofOf("parent", hello, welcome.nonce, parent.node), welcome.signature);
+  const signature = ports.identity.sign(proofOf("child", hello, welcome.nonce, parent.node));
+  const positions = valid ? await readPositions(ports, parent.node, [parent.tenant], [sharedTenant, parent.tenant]) : nowhere;
+  return answer({ type: "parent-checked", valid, signature, positions });
+}
+
+/** No node's key: a proof of an unknown node is checked against it, so that it takes as long as any other. */
+const nobodysKey = new Uint8Array(32);
+
+/** The same work for a node that exists and for one that does not: one look-up and one check of a signature. */
+async function checkChild(
+  { ports, sharedTenant }: AnswerOptions,
+  { hello, nonce, prove }: EffectOf<"check-child">,
+): Promise<SessionEvent> {
+  const found = await ports.registry.find({ tenant: hello.tenant, node: hello.node });
+  const proof = proofOf("child", hello, nonce, ports.identity.nodeId);
+  const proven = ports.verify(found?.publicKey ?? nobodysKey, proof, prove.signature);
+  if (found === null || !proven) return answer({ type: "child-checked", node: null, positions: nowhere });
+  const positions = await readPositions(ports, found.node, [sharedTenant, found.grant.tenant], []);
+  return answer({ type: "child-checked", node: { node: found.node, grant: found.grant }, positions });
+}
+
+const nowhere: Positions = { heads: [], received: [], acknowledged: [], unfinished: [] };
+
+async function readPositions(
+  { storage }: SessionPorts,
+  peer: string,
+  ours: readonly string[],
+  snapshots: readonly string[],
+): Promise<Positions> {
+  const heads = await storage.heads([...new Set(ours)]);
+  const received = await storage.receivedCursors(peer);
+  const acknowledged = await storage.acknowledgedCursors(peer);
+  const unfinished = await Promise.all(snapshots.map(async (tenant) => await storage.unfinishedSnapshot(peer, tenant)));
+  return { heads, received, acknowledged, unfinished: unfinished.filter((item) => item !== null) };
+}
+
+async function readLog({ ports }: AnswerOptions, effect: EffectOf<"read-log">): Promise<SessionEvent> {
+  const { request, generation, chainAfter, sendEmpty } = effect;
+  const slice = await ports.storage.readLog(request);
+  const { tenant, upTo, head } = slice;
+  const messages = slice.commits.length === 0 && !sendEmpty ? [] : encodeSlice({ ...slice, after: chainAfter });
+  return work({ type: "slice-read", tenant, generation, upTo, head, messages });
+}
+
+async function beginSnapshot(
+  { ports }: AnswerOptions,
+  { tenant, generation }: EffectOf<"begin-snapshot">,
+): Promise<SessionEvent> {
+  const [head] = await ports.storage.heads([tenant]);
+  if (head === undefined) throw new HayloftError("unavailable", { reason: "no-log" });
+  const { incarnation, position } = head;
+  return work({ type: "snapshot-begun", tenant, generation, at: { tenant, incarnation, position } });
+}
+
+async function readPage({ ports }: AnswerOptions, effect: EffectOf<"read-page">): Promise<SessionEvent> {
+  const { tenant, generation, grant, at, cursor, bytesMax } = effect;
+  const chunk = await ports.storage.readSnapshot(grant, tenant, cursor, bytesMax);
+  const message = chunk === null ? null : encodeFrame({ type: "page", at, chunk });
+  return work({ type: "page-read", tenant, generation, message, next: chunk?.next ?? null });
+}

@@ -1,0 +1,140 @@
+import type { Change, Commit, Outcome } from "../commit/commit.ts";
+import type { ErrorCode } from "../error/error-codes.ts";
+
+/** What a peer may see and write: one tenant, and per scope dimension all or a list of ids. */
+export interface Grant {
+  readonly tenant: string;
+  readonly tier: string;
+  readonly role: string;
+  /** A dimension that is not named is unrestricted. A row whose dimension is null is seen by the whole tenant. */
+  readonly scopes: Readonly<Record<string, readonly string[]>>;
+}
+
+/** The end of one log of this replica. A log belongs to one tenant (or to the catalog's shared tenant). */
+export interface LogHead {
+  readonly tenant: string;
+  readonly incarnation: string;
+  readonly position: number;
+  readonly seq: number;
+  readonly stamp: bigint;
+}
+
+/** How far a receiver has applied a sender's log. */
+export interface Cursor {
+  readonly tenant: string;
+  readonly incarnation: string;
+  readonly position: number;
+}
+
+export interface ReadLogRequest {
+  readonly tenant: string;
+  /** Commits with a position greater than this. */
+  readonly after: number;
+  readonly peer: string;
+  /** `up`: everything that did not come from the peer. `down`: filtered by `grant` and by what flows down to its tier. */
+  readonly towards: "up" | "down";
+  readonly grant: Grant | null;
+  readonly bytesMax: number;
+  readonly rowsMax: number;
+}
+
+/** Part of a log, in order. All positions in (`after`, `upTo`] are covered: what is not here was not for the peer. */
+export interface LogSlice {
+  readonly tenant: string;
+  readonly incarnation: string;
+  readonly after: number;
+  readonly upTo: number;
+  /** The log's end when the slice was read, for lag. */
+  readonly head: number;
+  readonly commits: readonly Commit[];
+}
+
+/** The result for one commit. `applied` is the default and is not listed by an acknowledgement. */
+export interface CommitOutcome {
+  readonly origin: string;
+  readonly seq: number;
+  readonly outcome: Outcome;
+  readonly code: ErrorCode | null;
+  /** The receiver's rows for what was refused: upserts (`insert`) and `delete`s that bring the author back to the truth. */
+  readonly truth: readonly Change[];
+}
+
+export interface ApplyRequest {
+  readonly peer: string;
+  /** `child`: the peer is below us and its grant is checked. `parent`: it is above us and is the authority. */
+  readonly from: "child" | "parent";
+  readonly grant: Grant | null;
+  readonly slice: LogSlice;
+}
+
+export interface ApplyResult {
+  /** Applied and durable up to here: the position an acknowledgement may name. */
+  readonly position: number;
+  /** Only commits that were merged or refused. */
+  readonly outcomes: readonly CommitOutcome[];
+  /** True when outcomes are left: no acknowledgement may name the position before an empty slice at it has brought them all. */
+  readonly untold?: boolean;
+  readonly rowsApplied: number;
+  readonly commitsApplied: number;
+  readonly commitsDuplicate: number;
+}
+
+/** Where a peer's acknowledgements of our log stand. */
+export interface AckRecord {
+  readonly peer: string;
+  readonly tenant: string;
+  readonly incarnation: string;
+  readonly position: number;
+  /** True when the acknowledging replica is the top of the tree, so that the commits are at the hub. */
+  readonly top: boolean;
+  readonly outcomes: readonly CommitOutcome[];
+}
+
+/** One chunk of a snapshot: rows of one table in key order, with the stamps of their columns where rules need them. */
+export interface SnapshotChunk {
+  readonly tenant: string;
+  readonly change: Change;
+  /** Per row the `stamps` document of `hayloft.row_state`, or null; absent for tables whose rule keeps none. */
+  readonly stamps: readonly (string | null)[] | null;
+  /** Where to go on: opaque to everyone but the storage that made it. Null after the last chunk. */
+  readonly next: SnapshotCursor | null;
+}
+
+export interface SnapshotCursor {
+  readonly tableIndex: number;
+  readonly afterKey: readonly string[] | null;
+}
+
+/**
+ * What the session shell needs of a replica's database. `SqlReplicaStorage` is the real one; the simulator has one in
+ * memory. Every method that writes is one transaction, durable when its promise resolves.
+ */
+export interface ReplicaStorage {
+  /** The head of each of the given tenants' logs; a log that does not exist yet is created at position 0. */
+  heads(tenants: readonly string[]): Promise<readonly LogHead[]>;
+  /** How far we have applied the logs of this peer. */
+  receivedCursors(peer: string): Promise<readonly Cursor[]>;
+  /** How far the peer has acknowledged our logs. */
+  acknowledgedCursors(peer: string): Promise<readonly Cursor[]>;
+  /** Throws `behind-horizon` when commits after `after` were pruned. */
+  readLog(request: ReadLogRequest): Promise<LogSlice>;
+  /** Throws `sequence-gap`, `content-hash`, `clock-ahead` or `history-diverged` when the slice as a whole cannot be taken. */
+  apply(request: ApplyRequest): Promise<ApplyResult>;
+  /** Stores an acknowledgement; refused commits of our own go to quarantine and their truth is applied. */
+  recordAcknowledgement(ack: AckRecord): Promise<void>;
+  /** Per origin the highest seq that is known to have reached the top; for `settled` frames to children. */
+  settledSeqs(tenant: string, origins: readonly string[]): Promise<readonly { readonly origin: string; readonly seq: number }[]>;
+  /** Gives our still unacknowledged commits new stamps after a `clock-ahead`; returns how many. */
+  restampUnacknowledged(peer: string, tenant: string): Promise<number>;
+  /** A page of a snapshot for a child: rows in its grant and its tier's retention. `cursor` null starts. */
+  readSnapshot(grant: Grant, tenant: string, cursor: SnapshotCursor | null, bytesMax: number): Promise<SnapshotChunk | null>;
+  /**
+   * Applies a page and remembers where to go on, so that an interrupted snapshot resumes. `ownAfter` is the position of our own
+   * log that the peer certainly had when it read the page; without it, what it has acknowledged by now. Later work of ours stays.
+   */
+  applySnapshot(peer: string, chunk: SnapshotChunk, at: Cursor, ownAfter?: number): Promise<void>;
+  /** Where an unfinished snapshot from this peer stands, or null. */
+  unfinishedSnapshot(peer: string, tenant: string): Promise<{ readonly at: Cursor; readonly cursor: SnapshotCursor } | null>;
+  /** The snapshot is complete: the received cursor is `at`, and the log goes on from there. */
+  finishSnapshot(peer: string, at: Cursor): Promise<void>;
+}

@@ -1,0 +1,58 @@
+import type { Compilable, Kysely } from "kysely";
+import type { Outcome } from "../commit/commit.ts";
+import type { ErrorCode } from "../error/error-codes.ts";
+import type { Link } from "../link/link.ts";
+import type { Database, SqlSession } from "../store/database.ts";
+import type { ReplicaStatus } from "./replica-status.ts";
+
+/** `here`: committed on this replica. `parent`: at the parent. `top`: at the top of the tree. */
+export type ReceiptLevel = "here" | "parent" | "top";
+
+/** A written commit that can be asked, and awaited, how far it has come. Survives a restart through `replica.receipt`. */
+export interface Receipt {
+  readonly tenant: string;
+  readonly origin: string;
+  readonly seq: number;
+  /**
+   * Resolves when the commit has reached the level, with what became of it there. Throws `receipt-timeout` after
+   * `timeoutMs` (default: never); the commit is still on its way then, and can be asked again.
+   */
+  until(level: ReceiptLevel, options?: { readonly timeoutMs?: number }): Promise<ReceiptOutcome>;
+}
+
+export interface ReceiptOutcome {
+  readonly outcome: Outcome;
+  /** Why it was refused, else null. */
+  readonly code: ErrorCode | null;
+}
+
+/** An open replica: the application's database with replication running underneath. */
+export interface Replica<Rows> {
+  /** Reads and writes of any kind; what is written is captured and replicated. */
+  readonly db: Kysely<Rows>;
+  readonly database: Database;
+  /**
+   * Runs `work` in one transaction, which becomes one commit. `receipt` is null when nothing replicated was changed. A
+   * transaction over several tenants makes a commit each; the receipt is that of the first in tenant order.
+   */
+  write<T>(
+    work: (db: Kysely<Rows>, tx: SqlSession) => Promise<T>,
+    options?: { readonly author?: string },
+  ): Promise<{ readonly result: T; readonly receipt: Receipt | null }>;
+  /** The receipt of a commit written earlier, also before a restart. */
+  receipt(commit: Pick<Receipt, "tenant" | "origin" | "seq">): Receipt;
+  /**
+   * Calls `onRows` with the query's rows now and after each commit, ours or applied, that changed them. Errors of the
+   * query are logged as `live-query-failed`, and it is tried again at the next commit. Returns the unsubscriber.
+   */
+  live<Row>(query: (db: Kysely<Rows>) => Compilable<Row>, onRows: (rows: readonly Row[]) => void): () => void;
+  status(): Promise<ReplicaStatus>;
+  /** The children that have a session with this process now; needs no database. */
+  children(): readonly { readonly tenant: string; readonly node: string }[];
+  /** Takes over a connection from a child. `serveChildren` calls it; other servers may too. */
+  accept(link: Link): void;
+  /** Asks every child to connect again after `afterMs` (default 1,000) and accepts no new ones; resolves when all have gone. */
+  drain(afterMs?: number): Promise<void>;
+  /** Ends every session. The database stays open: it belongs to the caller. */
+  close(): Promise<void>;
+}

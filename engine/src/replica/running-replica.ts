@@ -1,0 +1,215 @@
+import { createHash, randomBytes } from "node:crypto";
+import type { Compilable, Kysely } from "kysely";
+import { catalogHash } from "../catalog/catalog-hash.ts";
+import type { Catalog, RowsOf } from "../catalog/catalog.ts";
+import { systemClock } from "../clock/clock.ts";
+import { HayloftError } from "../error/hayloft-error.ts";
+import { verifySignature } from "../identity/node-identity.ts";
+import type { Dial, Link } from "../link/link.ts";
+import { migrate } from "../migrate/migrate.ts";
+import { defaultLimits } from "../protocol/limits.ts";
+import type { LocalSide } from "../session/local-side.ts";
+import { defaultSessionLimits } from "../session/session-limits.ts";
+import { kyselyOf } from "../store/kysely-database.ts";
+import type { Database, SqlSession } from "../store/database.ts";
+import { commitReceipt } from "./commit-receipt.ts";
+import type { CommitId, ReceiptSource } from "./commit-receipt.ts";
+import { LiveQueries } from "./live-queries.ts";
+import type { OpenReplicaOptions, ParentAddress } from "./open-replica.ts";
+import { notePeer } from "./note-peer.ts";
+import { PeerNetwork } from "./peer-network.ts";
+import { countQuarantined, readPeers } from "./read-status.ts";
+import type { Receipt, Replica } from "./replica.ts";
+import type { ReplicaStatus } from "./replica-status.ts";
+import type { NodeKey, SessionPorts } from "./session-ports.ts";
+import { systemTimers } from "./session-ports.ts";
+import { AdmittingRegistry } from "./admitting-registry.ts";
+import { SqlNodeRegistry } from "./sql-node-registry.ts";
+import { SqlReplicaStorage } from "./sql-replica-storage.ts";
+
+const defaultDrainMs = 1_000;
+
+/** `openReplica` without the import of this file at its top; see there. */
+export async function startReplica<C extends Catalog>(options: OpenReplicaOptions<C>): Promise<Replica<RowsOf<C>>> {
+  const { catalog, migrations, database, identity, parent } = options;
+  checkPlace(options);
+  // Before anything is changed: a url that must not be used is a mistake of the configuration.
+  const dial = options.dial ?? (parent === undefined ? null : await dialOf(parent));
+  await migrate(database, { catalog, migrations, nodeId: identity.nodeId, tier: identity.tier });
+  return new RunningReplica<RowsOf<C>>(options, parent === undefined || dial === null ? null : { ...parent, dial });
+}
+
+/** A replica that is not the top needs a tenant, and its tier must be one of the catalog's. */
+function checkPlace({ catalog, identity, parent }: OpenReplicaOptions<Catalog>): void {
+  const top = catalog.tiers[0] === identity.tier;
+  if (!catalog.tiers.includes(identity.tier))
+    throw new HayloftError("config-invalid", { setting: "identity.tier", tier: identity.tier });
+  if (top && parent !== undefined)
+    throw new HayloftError("config-invalid", { setting: "parent", reason: "the first tier has no parent" });
+  if (!top && identity.tenant === null)
+    throw new HayloftError("config-invalid", { setting: "identity.tenant", tier: identity.tier });
+}
+
+async function dialOf(parent: ParentAddress): Promise<Dial> {
+  if (typeof process === "undefined") return (await import("../link/browser/browser-link.ts")).browserDial(parent);
+  return (await import("../link/ws/ws-link.ts")).wsDial(parent);
+}
+
+class RunningReplica<Rows> implements Replica<Rows> {
+  readonly db: Kysely<Rows>;
+  readonly database: Database;
+  readonly #identity: { readonly nodeId: string; readonly tier: string };
+  readonly #network: PeerNetwork;
+  readonly #live: LiveQueries<Rows>;
+  readonly #receipts: ReceiptSource;
+  readonly #progress = new Set<() => void>();
+  readonly #closed = new AbortController();
+  readonly #unsubscribe: () => void;
+
+  constructor(options: OpenReplicaOptions<Catalog>, parent: (ParentAddress & { readonly dial: Dial }) | null) {
+    const { database, identity } = options;
+    const ports = portsOf(options);
+    this.database = database;
+    this.db = kyselyOf<Rows>(database);
+    this.#identity = identity;
+    this.#live = new LiveQueries(this.db, ports.timers, ports.log);
+    const local = localSideOf(options);
+    this.#network = new PeerNetwork({
+      ports,
+      local,
+      tenant: identity.tenant,
+      parent,
+      onGrown: () => this.#live.changed(),
+      onProgress: () => {
+        for (const listener of this.#progress) listener();
+      },
+    });
+    this.#receipts = {
+      session: database,
+      timers: ports.timers,
+      hasParent: !local.top,
+      closed: this.#closed.signal,
+      onProgress: (listener) => {
+        this.#progress.add(listener);
+        return () => this.#progress.delete(listener);
+      },
+    };
+    this.#unsubscribe = database.onWrite(() => {
+      this.#network.wake();
+      this.#live.changed();
+    });
+    this.#network.start();
+  }
+
+  async write<T>(
+    work: (db: Kysely<Rows>, tx: SqlSession) => Promise<T>,
+    options: { readonly author?: string } = {},
+  ): Promise<{ readonly result: T; readonly receipt: Receipt | null }> {
+    const { result, commit } = await this.database.transaction(async (tx) => {
+      if (options.author !== undefined) await tx.query("select set_config('hayloft.author', $1, true)", [options.author]);
+      const done = await work(kyselyOf<Rows>(tx), tx);
+      return { result: done, commit: await sealedCommit(tx) };
+    });
+    return { result, receipt: commit === null ? null : this.receipt(commit) };
+  }
+
+  receipt(commit: CommitId): Receipt {
+    return commitReceipt(this.#receipts, commit);
+  }
+
+  live<Row>(query: (db: Kysely<Rows>) => Compilable<Row>, onRows: (rows: readonly Row[]) => void): () => void {
+    return this.#live.add(query, onRows);
+  }
+
+  async status(): Promise<ReplicaStatus> {
+    const peers = await readPeers(this.database, this.#network.peers());
+    const quarantined = await countQuarantined(this.database);
+    const { durability } = this.database;
+    const { nodeId, tier } = this.#identity;
+    return { nodeId, tier, durability, peers, quarantined, filling: this.#network.filling, draining: this.#network.draining };
+  }
+
+  accept(link: Link): void {
+    this.#network.accept(link);
+  }
+
+  children(): readonly NodeKey[] {
+    return this.#network.peers().flatMap(({ relation, tenant, node }) => (relation === "child" ? [{ tenant, node }] : []));
+  }
+
+  async drain(afterMs: number = defaultDrainMs): Promise<void> {
+    await this.#network.drain(afterMs);
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+    this.#unsubscribe();
+    this.#live.stop();
+    await this.#network.stop();
+  }
+}
+
+/** Seals what the transaction has written so far, and names the commit of the first tenant. */
+async function sealedCommit(tx: SqlSession): Promise<CommitId | null> {
+  await tx.script("SET CONSTRAINTS ALL IMMEDIATE");
+  const { rows } = await tx.query<CommitId>(
+    `select tenant_id as tenant, origin, seq from hayloft.commit
+    where tenant_id = any(nullif(current_setting('hayloft.tenants', true), '')::text[])
+      and txn = split_part(nullif(current_setting('hayloft.txn', true), ''), ' ', 1)::int8
+    order by tenant_id limit 1`,
+  );
+  return rows[0] ?? null;
+}
+
+function localSideOf({ catalog, identity, database, limits }: OpenReplicaOptions<Catalog>): LocalSide {
+  return {
+    node: identity.nodeId,
+    tier: identity.tier,
+    application: catalog.name,
+    catalogVersion: catalog.version,
+    catalogVersionOldest: catalog.oldestVersion,
+    catalogHash: catalogHash(catalog),
+    sharedTenant: catalog.sharedTenant,
+    level: database.durability,
+    top: catalog.tiers[0] === identity.tier,
+    limits: { ...defaultSessionLimits, ...limits },
+    frameBytesMax: defaultLimits.frameBytesMax,
+  };
+}
+
+function portsOf({
+  catalog,
+  database,
+  identity,
+  clock = systemClock,
+  log,
+  projections,
+  admittedTenants,
+}: OpenReplicaOptions<Catalog>): SessionPorts {
+  const hasParent = catalog.tiers[0] !== identity.tier;
+  const { nodeId, tier } = identity;
+  const registry = new SqlNodeRegistry(database);
+  const storage = new SqlReplicaStorage({
+    database,
+    catalog,
+    nodeId,
+    tier,
+    hasParent,
+    clock,
+    sha256: (input) => new Uint8Array(createHash("sha256").update(input).digest()),
+    ...(projections === undefined ? {} : { projections }),
+  });
+  return {
+    identity,
+    storage,
+    registry: admittedTenants === undefined ? registry : new AdmittingRegistry(registry, admittedTenants),
+    timers: systemTimers(() => clock.nowMs()),
+    recordSettled: async (tenant, origins) => await storage.recordSettled(tenant, origins),
+    releaseHeld: async (tenant) => await storage.releaseHeld(tenant),
+    notePeer: async (note) => await notePeer(database, note),
+    verify: verifySignature,
+    randomBytes: (count) => new Uint8Array(randomBytes(count)),
+    random: () => Math.random(),
+    log: log ?? (() => undefined),
+  };
+}

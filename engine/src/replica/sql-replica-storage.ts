@@ -1,0 +1,156 @@
+import { beginApplying, replicaEnvironment, type Projections, type ReplicaEnvironment } from "../apply/apply-environment.ts";
+import { applySlice } from "../apply/apply-slice.ts";
+import type { Catalog } from "../catalog/catalog.ts";
+import { type Clock, systemClock } from "../clock/clock.ts";
+import { CLOCK_AHEAD_MS_MAX } from "../clock/hybrid-clock.ts";
+import { sha256, type Sha256 } from "../commit/sha256.ts";
+import { logHeads } from "../log/log-heads.ts";
+import { readLog } from "../log/read-log.ts";
+import { recordAcknowledgement, recordSettled, settledSeqs } from "../log/record-acknowledgement.ts";
+import { restampUnacknowledged } from "../log/restamp.ts";
+import { waitingOrigins } from "../quarantine/held-commit.ts";
+import { releaseHeld } from "../quarantine/release-held.ts";
+import { applySnapshot, finishSnapshot, unfinishedSnapshot } from "../snapshot/apply-snapshot.ts";
+import { readSnapshot } from "../snapshot/read-snapshot.ts";
+import type { Database } from "../store/database.ts";
+import type {
+  AckRecord,
+  ApplyRequest,
+  ApplyResult,
+  Cursor,
+  Grant,
+  LogHead,
+  LogSlice,
+  ReadLogRequest,
+  ReplicaStorage,
+  SnapshotChunk,
+  SnapshotCursor,
+} from "./replica-storage.ts";
+
+export interface SqlReplicaStorageOptions {
+  readonly database: Database;
+  readonly catalog: Catalog;
+  readonly nodeId: string;
+  readonly tier: string;
+  /** True when this replica dials a parent: foreign commits are then kept in the log until the parent has them. */
+  readonly hasParent: boolean;
+  readonly clock?: Clock;
+  readonly projections?: Projections;
+  /** Replaces the portable sha256, for example by that of `node:crypto`. */
+  readonly sha256?: Sha256;
+  readonly limits?: { readonly clockAheadMsMax?: number };
+}
+
+/** `ReplicaStorage` over a Postgres database, with the tables of schema `hayloft`. The same SQL on PGlite and servers. */
+export class SqlReplicaStorage implements ReplicaStorage {
+  readonly #database: Database;
+  readonly #env: ReplicaEnvironment;
+  readonly #clock: Clock;
+
+  constructor(options: SqlReplicaStorageOptions) {
+    const { catalog, nodeId, tier, hasParent } = options;
+    this.#database = options.database;
+    this.#clock = options.clock ?? systemClock;
+    this.#env = replicaEnvironment({
+      catalog,
+      nodeId,
+      tier,
+      hasParent,
+      projections: options.projections ?? {},
+      sha256: options.sha256 ?? sha256,
+      clockAheadMsMax: options.limits?.clockAheadMsMax ?? CLOCK_AHEAD_MS_MAX,
+    });
+  }
+
+  async heads(tenants: readonly string[]): Promise<readonly LogHead[]> {
+    return await logHeads(this.#database, tenants);
+  }
+
+  async receivedCursors(peer: string): Promise<readonly Cursor[]> {
+    return await this.#cursors(peer, "received");
+  }
+
+  async acknowledgedCursors(peer: string): Promise<readonly Cursor[]> {
+    return await this.#cursors(peer, "acked");
+  }
+
+  async readLog(request: ReadLogRequest): Promise<LogSlice> {
+    return await readLog(this.#database, this.#env, request);
+  }
+
+  async apply(request: ApplyRequest): Promise<ApplyResult> {
+    return await applySlice(this.#database, this.#env, request, this.#clock.nowMs());
+  }
+
+  async recordAcknowledgement(ack: AckRecord): Promise<void> {
+    await recordAcknowledgement(this.#database, this.#env, ack);
+  }
+
+  async settledSeqs(
+    tenant: string,
+    origins: readonly string[],
+  ): Promise<readonly { readonly origin: string; readonly seq: number }[]> {
+    return await settledSeqs(this.#database, this.#env, tenant, origins);
+  }
+
+  /** Takes in a parent's `settled` frame: commits of these origins are at the top up to `seq`. */
+  async recordSettled(tenant: string, origins: readonly { readonly origin: string; readonly seq: number }[]): Promise<void> {
+    await recordSettled(this.#database, tenant, origins);
+  }
+
+  /**
+   * Applies commits that wait for a row they refer to, where that row is there now; returns how many. Applying foreign
+   * commits looks at some of them by itself; this looks at all, and is called when a log has grown by local writes.
+   */
+  async releaseHeld(tenant: string): Promise<number> {
+    if ((await waitingOrigins(this.#database, tenant)).size === 0) return 0;
+    let count = 0;
+    this.#env.releasedUpTo.delete(tenant);
+    for (let isEnd = false; !isEnd;) {
+      const released = await this.#database.transaction(async (tx) => {
+        await beginApplying(tx);
+        return await releaseHeld(tx, this.#env, tenant);
+      });
+      count += released.count;
+      isEnd = released.isEnd;
+    }
+    return count;
+  }
+
+  async restampUnacknowledged(peer: string, tenant: string): Promise<number> {
+    return await restampUnacknowledged(this.#database, this.#env, peer, tenant, this.#clock.nowMs());
+  }
+
+  async readSnapshot(
+    grant: Grant,
+    tenant: string,
+    cursor: SnapshotCursor | null,
+    bytesMax: number,
+  ): Promise<SnapshotChunk | null> {
+    return await readSnapshot(this.#database, this.#env, { grant, tenant, cursor, bytesMax, nowMs: this.#clock.nowMs() });
+  }
+
+  async applySnapshot(peer: string, chunk: SnapshotChunk, at: Cursor, ownAfter?: number): Promise<void> {
+    await applySnapshot(this.#database, this.#env, { peer, chunk, at, ownAfter: ownAfter ?? null });
+  }
+
+  async unfinishedSnapshot(
+    peer: string,
+    tenant: string,
+  ): Promise<{ readonly at: Cursor; readonly cursor: SnapshotCursor } | null> {
+    return await unfinishedSnapshot(this.#database, peer, tenant);
+  }
+
+  async finishSnapshot(peer: string, at: Cursor): Promise<void> {
+    await finishSnapshot(this.#database, this.#env, peer, at);
+  }
+
+  async #cursors(peer: string, kind: "received" | "acked"): Promise<readonly Cursor[]> {
+    const { rows } = await this.#database.query<Cursor>(
+      `select tenant_id as tenant, ${kind}_incarnation as incarnation, ${kind}_position as position from hayloft.peer
+      where node_id = $1::uuid and ${kind}_incarnation is not null and ${kind}_position is not null`,
+      [peer],
+    );
+    return rows;
+  }
+}

@@ -1,0 +1,25 @@
+import type { DurabilityLevel } from "../protocol/frame.ts";
+import type { SessionLimits } from "./session-limits.ts";
+
+/** What a session knows about its own replica. */
+export interface LocalSide {
+  readonly node: string;
+  readonly tier: string;
+  /** The catalog's name, version, oldest version it can bridge, and hash. */
+  readonly application: string;
+  readonly catalogVersion: number;
+  readonly catalogVersionOldest: number;
+  readonly catalogHash: Uint8Array;
+  /** The tenant whose rows everybody reads. */
+  readonly sharedTenant: string;
+  /** What our acknowledgements may promise. */
+  readonly level: DurabilityLevel;
+  /** True when this replica has no parent. */
+  readonly top: boolean;
+  readonly limits: SessionLimits;
+  /** Bytes of the largest frame. */
+  readonly frameBytesMax: number;
+}
+
+export const protocolVersion = 1;
+export const nonceBytes = 32;

@@ -1,0 +1,241 @@
+import type { Frame } from "../protocol/frame.ts";
+import type { Cursor, Grant, LogHead } from "../replica/replica-storage.ts";
+import { beat, onPing, onPong } from "./heartbeat.ts";
+import { endFilling, incomingLog, onApplied, onApplyFailed, onCommits } from "./incoming-log.ts";
+import { onPart } from "./incoming-part.ts";
+import {
+  onBehindHorizon,
+  onPage,
+  onPageApplied,
+  onSnapshotDone,
+  onSnapshotFinished,
+  requestSnapshot,
+} from "./incoming-snapshot.ts";
+import type { LocalSide } from "./local-side.ts";
+import type { Moment } from "./moment.ts";
+import {
+  onAck,
+  onAckRecorded,
+  onLogGrew,
+  onReadFailed,
+  onReject,
+  onRestamped,
+  onSliceRead,
+  outgoingLog,
+  pump,
+  tellQuietPositions,
+} from "./outgoing-log.ts";
+import { finishSnapshots, onPageRead, onSnapshotBegun, onSnapshotRequest } from "./outgoing-snapshot.ts";
+import type { Handled, Replication } from "./replication-state.ts";
+import { andThen, unchanged } from "./replication-state.ts";
+import type { Positions, ReplicationEvent, UnfinishedSnapshot } from "./session-event.ts";
+import { reportedFault, SessionFault } from "./session-fault.ts";
+import { afterApply, onSettled, onSettledRead, onTopMoved, tellAgain } from "./settled.ts";
+
+/** What both sides told each other in the handshake. */
+export interface Opening {
+  readonly local: LocalSide;
+  readonly peer: string;
+  readonly towards: "up" | "down";
+  readonly grant: Grant;
+  /** Tenants of which rows may still be missing since an earlier session. */
+  readonly filling?: ReadonlySet<string>;
+  readonly ours: Positions;
+  readonly theirs: {
+    readonly heads: readonly LogHead[];
+    readonly received: readonly Cursor[];
+    readonly credit: number;
+    readonly nowMs: number;
+  };
+}
+
+const cursorOf = (cursors: readonly Cursor[], tenant: string): Cursor | undefined =>
+  cursors.find((cursor) => cursor.tenant === tenant);
+
+const unfinishedOf = ({ unfinished }: Positions, tenant: string): UnfinishedSnapshot | undefined =>
+  unfinished.find((item) => item.at.tenant === tenant);
+
+/** Opens both streams where the two sides stand. */
+export function openReplication(opening: Opening, at: Moment): Handled {
+  const { local, peer, towards, grant, ours, theirs } = opening;
+  const logsUp = [grant.tenant];
+  const logsDown = grant.tenant === local.sharedTenant ? [grant.tenant] : [local.sharedTenant, grant.tenant];
+  const out = ours.heads.filter(({ tenant }) => (towards === "up" ? logsUp : logsDown).includes(tenant));
+  const into = theirs.heads.filter(({ tenant }) => (towards === "up" ? logsDown : logsUp).includes(tenant));
+  const state: Replication = {
+    local,
+    peer,
+    towards,
+    grant,
+    outgoing: new Map(
+      out.map((head) => [head.tenant, towards === "up" ? upward(head, opening) : downward(head, theirs.received)]),
+    ),
+    incoming: new Map(
+      into.map((head) => [
+        head.tenant,
+        incomingLog(
+          head,
+          cursorOf(ours.received, head.tenant),
+          unfinishedOf(ours, head.tenant),
+          opening.filling?.has(head.tenant) === true,
+        ),
+      ]),
+    ),
+    credit: theirs.credit,
+    linkHigh: false,
+    linkHighSinceMs: null,
+    held: 0,
+    settled: new Map(towards === "down" ? into.map((head) => [head.incarnation, 0]) : []),
+    readingSettled: false,
+    settledAgain: false,
+    lastFrameMs: at.steadyMs,
+    lastPingMs: at.steadyMs,
+    skewMs: theirs.nowMs - at.nowMs,
+  };
+  const opened: Handled = { state, effects: [{ type: "skew", skewMs: state.skewMs }] };
+  if (towards === "up") {
+    const full = into.reduce((step, head) => andThen(step, (now) => endFilling(now, head.tenant)), opened);
+    return andThen(fill(full, opening), pump);
+  }
+  return andThen(
+    andThen(opened, (now) => tellAgain(now, grant.tenant)),
+    pump,
+  );
+}
+
+/**
+ * We send again what the parent has taken but we have no acknowledgement of: the answer carries the outcomes that were
+ * lost with it. A parent that was set back gets what it lost.
+ */
+function upward(head: LogHead, { ours, theirs }: Opening): ReturnType<typeof outgoingLog> {
+  const received = cursorOf(theirs.received, head.tenant);
+  const taken = received?.incarnation === head.incarnation ? received.position : 0;
+  if (taken > head.position) throw new SessionFault("history-diverged", { position: taken, head: head.position });
+  const recorded = cursorOf(ours.acknowledged, head.tenant);
+  const acknowledged = recorded?.incarnation === head.incarnation ? recorded.position : 0;
+  return outgoingLog(head, Math.min(taken, acknowledged), acknowledged, taken);
+}
+
+/** A child that never had the log, or had one of another incarnation, or more than there is, takes a snapshot. */
+const knows = (received: Cursor | undefined, head: LogHead): received is Cursor =>
+  received !== undefined && received.incarnation === head.incarnation && received.position <= head.position;
+
+function downward(head: LogHead, cursors: readonly Cursor[]): ReturnType<typeof outgoingLog> {
+  const received = cursorOf(cursors, head.tenant);
+  const from = knows(received, head) ? received.position : null;
+  return outgoingLog(head, from, from ?? 0, from ?? 0);
+}
+
+function fill(opened: Handled, { ours, theirs }: Opening): Handled {
+  let result = opened;
+  for (const head of theirs.heads) {
+    if (!opened.state.incoming.has(head.tenant) || knows(cursorOf(ours.received, head.tenant), head)) continue;
+    result = andThen(result, (now) => requestSnapshot(now, head.tenant));
+  }
+  return result;
+}
+
+type FrameOf<Type extends Frame["type"]> = Extract<Frame, { type: Type }>;
+type FrameHandlers = {
+  readonly [Type in Frame["type"]]: (state: Replication, frame: FrameOf<Type>, bytes: number, at: Moment) => Handled;
+};
+
+const unexpected = (_state: Replication, frame: Frame): Handled => {
+  throw new SessionFault("frame-unexpected", { frame: frame.type });
+};
+
+const onCredit = (state: Replication, frame: FrameOf<"credit">): Handled => {
+  const credit = state.credit + frame.bytes;
+  if (!Number.isSafeInteger(credit)) throw new SessionFault("frame-invalid", { field: "bytes" });
+  return unchanged({ ...state, credit });
+};
+
+/** What the peer reports before it closes; the link's end follows. */
+const onError = (_state: Replication, frame: FrameOf<"error">): Handled => {
+  throw reportedFault(frame);
+};
+
+const common = {
+  hello: unexpected,
+  welcome: unexpected,
+  prove: unexpected,
+  ready: unexpected,
+  commits: (state, frame, bytes) => onCommits(state, frame, bytes),
+  part: (state, frame, bytes) => onPart(state, frame, bytes),
+  ack: (state, frame) => onAck(state, frame),
+  credit: onCredit,
+  ping: (state, frame, _bytes, at) => onPing(state, frame, at),
+  pong: (state, frame, _bytes, at) => onPong(state, frame, at),
+} as const satisfies Partial<FrameHandlers>;
+
+const fromParent: FrameHandlers = {
+  ...common,
+  reject: (state, frame) => (frame.code === "behind-horizon" ? onBehindHorizon(state, frame) : onReject(state, frame)),
+  settled: onSettled,
+  snapshot: unexpected,
+  page: (state, frame, bytes) => onPage(state, frame, bytes),
+  snapshot_done: (state, frame) => onSnapshotDone(state, frame),
+  drain: (state, frame) => ({ state, effects: [{ type: "come-back", afterMs: frame.afterMs, url: frame.url }] }),
+  error: onError,
+};
+
+const fromChild: FrameHandlers = {
+  ...common,
+  reject: (state, frame) => onReject(state, frame),
+  settled: unexpected,
+  snapshot: (state, frame) => onSnapshotRequest(state, frame),
+  page: unexpected,
+  snapshot_done: unexpected,
+  drain: unexpected,
+  error: onError,
+};
+/** One frame of an open session. */
+export function onFrame(state: Replication, frame: Frame, bytes: number, at: Moment): Handled {
+  const handlers = state.towards === "up" ? fromParent : fromChild;
+  // The table pairs each type with its own handler; the compiler cannot follow the pairing through the lookup.
+  const handle = handlers[frame.type] as (now: Replication, frame: Frame, bytes: number, at: Moment) => Handled;
+  const heard = { ...state, lastFrameMs: at.steadyMs };
+  return settle(handle(heard, frame, bytes, at));
+}
+
+type WorkHandlers = {
+  readonly [Type in ReplicationEvent["type"]]: (
+    state: Replication,
+    event: Extract<ReplicationEvent, { type: Type }>,
+    at: Moment,
+  ) => Handled;
+};
+
+const workHandlers: WorkHandlers = {
+  "log-grew": onLogGrew,
+  "slice-read": onSliceRead,
+  "read-failed": onReadFailed,
+  applied: (state, event) => {
+    const probed = state.incoming.get(event.tenant)?.applying?.probe === true;
+    return andThen(onApplied(state, event), (now) => afterApply(now, event.tenant, probed));
+  },
+  "apply-failed": onApplyFailed,
+  "ack-recorded": onAckRecorded,
+  restamped: onRestamped,
+  "top-moved": onTopMoved,
+  "settled-read": onSettledRead,
+  "snapshot-begun": onSnapshotBegun,
+  "page-read": onPageRead,
+  "page-applied": onPageApplied,
+  "snapshot-finished": onSnapshotFinished,
+  pressure: (state, event, at) =>
+    unchanged({ ...state, linkHigh: event.high, linkHighSinceMs: event.high ? (state.linkHighSinceMs ?? at.steadyMs) : null }),
+};
+
+/** What became of an effect, or news from the replica. */
+export function onWork(state: Replication, event: ReplicationEvent, at: Moment): Handled {
+  const handle = workHandlers[event.type] as (now: Replication, event: ReplicationEvent, at: Moment) => Handled;
+  return settle(handle(state, event, at));
+}
+
+export function onTick(state: Replication, at: Moment): Handled {
+  return settle(andThen(beat(state, at), (now) => tellQuietPositions(now, at)));
+}
+
+/** After every step: send what may be sent now, and end snapshots whose last page is gone. */
+const settle = (handled: Handled): Handled => andThen(andThen(andThen(handled, pump), finishSnapshots), pump);

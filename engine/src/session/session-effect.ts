@@ -1,0 +1,62 @@
+import type { ErrorCode } from "../error/error-codes.ts";
+import type { ErrorDetails } from "../error/hayloft-error.ts";
+import type { Frame, HelloFrame, PageFrame, ProveFrame, WelcomeFrame } from "../protocol/frame.ts";
+import type { AckRecord, ApplyRequest, Cursor, Grant, ReadLogRequest, SnapshotCursor } from "../replica/replica-storage.ts";
+import type { SettledSeq } from "./session-event.ts";
+
+/** What the shell does for a session. Effects are begun in order; those that answer do so with an event. */
+export type SessionEffect =
+  /** Encode and send a frame. */
+  | { readonly type: "send"; readonly frame: Frame }
+  /** Send a message that is already encoded. */
+  | { readonly type: "transmit"; readonly bytes: Uint8Array }
+  /** Close the link after what was sent. No effect follows. */
+  | { readonly type: "close"; readonly code: ErrorCode | null }
+
+  // Handshake; answered by `answer`
+  | { readonly type: "check-parent"; readonly hello: HelloFrame; readonly welcome: WelcomeFrame }
+  | { readonly type: "sign-welcome"; readonly hello: HelloFrame; readonly nonce: Uint8Array }
+  | { readonly type: "check-child"; readonly hello: HelloFrame; readonly nonce: Uint8Array; readonly prove: ProveFrame }
+
+  // Replication; answered by `work`
+  | {
+      readonly type: "read-log";
+      readonly request: ReadLogRequest;
+      readonly generation: number;
+      /** The `after` of the frame: what the peer was told before, at or below `request.after`. */
+      readonly chainAfter: number;
+      /** Encode a frame even when nothing in the slice is for the peer. */
+      readonly sendEmpty: boolean;
+    }
+  | { readonly type: "apply"; readonly request: ApplyRequest }
+  | { readonly type: "record-ack"; readonly ack: AckRecord }
+  | { readonly type: "restamp"; readonly tenant: string }
+  | { readonly type: "read-settled"; readonly tenant: string; readonly origins: readonly string[] }
+  /** Not answered. */
+  | { readonly type: "record-settled"; readonly tenant: string; readonly origins: readonly SettledSeq[] }
+  | { readonly type: "begin-snapshot"; readonly tenant: string; readonly generation: number }
+  | {
+      readonly type: "read-page";
+      readonly tenant: string;
+      readonly generation: number;
+      readonly grant: Grant;
+      readonly at: Cursor;
+      readonly cursor: SnapshotCursor | null;
+      readonly bytesMax: number;
+    }
+  | { readonly type: "apply-page"; readonly page: PageFrame; readonly ownAfter: number }
+  | { readonly type: "finish-snapshot"; readonly at: Cursor }
+
+  // Notices to the replica; not answered
+  | { readonly type: "established"; readonly peer: string; readonly grant: Grant; readonly top: boolean }
+  | { readonly type: "filling"; readonly tenant: string; readonly filling: boolean }
+  | { readonly type: "skew"; readonly skewMs: number }
+  /** The parent asked us to connect again later. */
+  | { readonly type: "come-back"; readonly afterMs: number; readonly url: string | null }
+  /** The session ends for this reason; `by` says which side saw it. */
+  | { readonly type: "ended"; readonly code: ErrorCode; readonly details: ErrorDetails; readonly by: "us" | "peer" };
+
+export interface Step<State> {
+  readonly state: State;
+  readonly effects: readonly SessionEffect[];
+}

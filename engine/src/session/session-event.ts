@@ -1,0 +1,93 @@
+import type { ErrorCode } from "../error/error-codes.ts";
+import type { ErrorDetails } from "../error/hayloft-error.ts";
+import type { Frame } from "../protocol/frame.ts";
+import type { AckRecord, ApplyResult, Cursor, Grant, LogHead, SnapshotCursor } from "../replica/replica-storage.ts";
+
+export interface SettledSeq {
+  readonly origin: string;
+  readonly seq: number;
+}
+
+/** A row of the node registry, as far as a session needs it. */
+export interface RegisteredNode {
+  readonly node: string;
+  readonly grant: Grant;
+}
+
+/** A snapshot that was interrupted: where it began and where it goes on. */
+export interface UnfinishedSnapshot {
+  readonly at: Cursor;
+  readonly cursor: SnapshotCursor;
+}
+
+/** Where both logs stand on this side when a session opens. */
+export interface Positions {
+  readonly heads: readonly LogHead[];
+  readonly received: readonly Cursor[];
+  readonly acknowledged: readonly Cursor[];
+  readonly unfinished: readonly UnfinishedSnapshot[];
+}
+
+/** What became of an effect of the handshake. */
+export type HandshakeAnswer =
+  /** The parent's signature was checked; `signature` is ours, for `prove`. */
+  | { readonly type: "parent-checked"; readonly valid: boolean; readonly signature: Uint8Array; readonly positions: Positions }
+  /** The registry was read, and our `welcome` signed. Nothing here tells whether the node is known. */
+  | { readonly type: "welcome-signed"; readonly signature: Uint8Array }
+  /** The child's proof was checked. `node` is null for a wrong key, an unknown node and a revoked one alike. */
+  | { readonly type: "child-checked"; readonly node: RegisteredNode | null; readonly positions: Positions };
+
+/** What became of an effect of the replication. */
+export type ReplicationEvent =
+  | { readonly type: "log-grew"; readonly heads: readonly Pick<LogHead, "tenant" | "position">[] }
+  | {
+      readonly type: "slice-read";
+      readonly tenant: string;
+      readonly generation: number;
+      readonly upTo: number;
+      readonly head: number;
+      /** Encoded frames in order; empty when nothing in the slice was for the peer. */
+      readonly messages: readonly Uint8Array[];
+    }
+  | {
+      readonly type: "read-failed";
+      readonly tenant: string;
+      readonly generation: number;
+      readonly code: ErrorCode;
+      readonly details: ErrorDetails;
+    }
+  | { readonly type: "applied"; readonly tenant: string; readonly result: ApplyResult }
+  | { readonly type: "apply-failed"; readonly tenant: string; readonly code: ErrorCode; readonly details: ErrorDetails }
+  | { readonly type: "ack-recorded"; readonly ack: AckRecord }
+  | { readonly type: "restamped"; readonly tenant: string }
+  | { readonly type: "top-moved"; readonly tenant: string }
+  | { readonly type: "settled-read"; readonly tenant: string; readonly origins: readonly SettledSeq[] }
+  | { readonly type: "snapshot-begun"; readonly tenant: string; readonly generation: number; readonly at: Cursor }
+  | {
+      readonly type: "page-read";
+      readonly tenant: string;
+      readonly generation: number;
+      /** The encoded page, or null when the snapshot has no more rows. */
+      readonly message: Uint8Array | null;
+      readonly next: SnapshotCursor | null;
+    }
+  | { readonly type: "page-applied"; readonly tenant: string }
+  | { readonly type: "snapshot-finished"; readonly tenant: string }
+  /** The link's buffer passed its high-water mark, or drained. */
+  | { readonly type: "pressure"; readonly high: boolean };
+
+export type SessionEvent =
+  | { readonly type: "opened"; readonly nonce: Uint8Array }
+  | { readonly type: "frame"; readonly frame: Frame; readonly bytes: number }
+  /** A message that is no frame. */
+  | { readonly type: "frame-refused"; readonly code: ErrorCode; readonly details: ErrorDetails }
+  | { readonly type: "answer"; readonly answer: HandshakeAnswer }
+  | { readonly type: "work"; readonly work: ReplicationEvent }
+  /** An effect failed for a reason that says nothing about the data. */
+  | { readonly type: "failed"; readonly code: ErrorCode; readonly details: ErrorDetails }
+  | { readonly type: "tick" }
+  /** End the session: revoked, replaced, or the replica closes. */
+  | { readonly type: "stop"; readonly code: ErrorCode; readonly details: ErrorDetails }
+  /** Parent side: ask the child to come back later. */
+  | { readonly type: "drain"; readonly afterMs: number }
+  | { readonly type: "closed" };
