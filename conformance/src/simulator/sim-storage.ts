@@ -1,0 +1,391 @@
+import type {
+  AckRecord,
+  ApplyRequest,
+  ApplyResult,
+  Change,
+  Commit,
+  CommitOutcome,
+  Cursor,
+  ErrorCode,
+  Grant,
+  LogHead,
+  LogSlice,
+  ReadLogRequest,
+  ReplicaStorage,
+  SettledSeq,
+  SnapshotChunk,
+  SnapshotCursor,
+} from "@hayloft/engine";
+import {
+  commitHash,
+  foldRow,
+  EMPTY_ROW,
+  HayloftError,
+  isPresent,
+  readRowState,
+  rowKeys,
+  rowValues,
+  sameBytes,
+  stampIsAcceptable,
+  startClock,
+  tickClock,
+  writeRowState,
+} from "@hayloft/engine";
+import { sharedTenant, simTables } from "./sim-catalog.ts";
+import type { SimTable } from "./sim-catalog.ts";
+import { nameOf, nodeSha256, planOf, rowName } from "./sim-store.ts";
+import type { Log, SimStore } from "./sim-store.ts";
+
+const tablesInOrder = Object.keys(simTables) as SimTable[];
+const flowsDown = (table: string): boolean => Object.hasOwn(simTables, table) && simTables[table as SimTable].flow !== "up";
+
+/** What the simulation looks at while the storage works. */
+export interface StorageObserver {
+  applied(request: ApplyRequest, fresh: readonly Commit[]): void;
+  acknowledged(ack: AckRecord): void;
+  settled(tenant: string, origins: readonly SettledSeq[]): void;
+  committed(): void;
+}
+
+/** `ReplicaStorage` over `SimStore`, with the same rules for duplicates, cursors, outcomes and logs as the one over SQL. */
+export class SimStorage implements ReplicaStorage {
+  protected readonly store: SimStore;
+  readonly #hasParent: boolean;
+  readonly #nowMs: () => number;
+  readonly #observer: StorageObserver;
+
+  constructor(options: {
+    readonly store: SimStore;
+    readonly hasParent: boolean;
+    readonly nowMs: () => number;
+    readonly observer: StorageObserver;
+  }) {
+    this.store = options.store;
+    this.#hasParent = options.hasParent;
+    this.#nowMs = options.nowMs;
+    this.#observer = options.observer;
+  }
+
+  async heads(tenants: readonly string[]): Promise<readonly LogHead[]> {
+    return tenants.map((tenant) => this.store.head(tenant));
+  }
+
+  async receivedCursors(peer: string): Promise<readonly Cursor[]> {
+    return this.#cursors(peer, (mark) => mark.received);
+  }
+
+  async acknowledgedCursors(peer: string): Promise<readonly Cursor[]> {
+    return this.#cursors(peer, (mark) => mark.acknowledged);
+  }
+
+  #cursors(
+    peer: string,
+    pick: (mark: { received: Cursor | null; acknowledged: Cursor | null }) => Cursor | null,
+  ): readonly Cursor[] {
+    return [...this.store.peers].flatMap(([key, mark]) => (key.startsWith(`${peer} `) ? (pick(mark) ?? []) : []));
+  }
+
+  async readLog(request: ReadLogRequest): Promise<LogSlice> {
+    const { tenant, after, peer, towards, rowsMax } = request;
+    const log = this.store.log(tenant);
+    if (towards === "down" && after < log.filledPosition) throw new HayloftError("behind-horizon", { position: after });
+    const commits: Commit[] = [];
+    let upTo = after;
+    let rows = 0;
+    for (const { position, commit, via } of log.entries.slice(after)) {
+      const changes = towards === "up" ? commit.changes : commit.changes.filter((change) => flowsDown(change.table));
+      const wanted = via !== peer && (towards === "up" || changes.length > 0);
+      if (wanted && commits.length > 0 && rows + changes.length > rowsMax) break;
+      upTo = position;
+      if (!wanted) continue;
+      rows += changes.length;
+      commits.push(towards === "up" ? commit : { ...commit, changes });
+    }
+    return { tenant, incarnation: log.incarnation, after, upTo, head: log.position, commits };
+  }
+
+  async apply(request: ApplyRequest): Promise<ApplyResult> {
+    const { peer, from, slice } = request;
+    const { tenant } = slice;
+    const mark = this.store.peer(peer, tenant);
+    const received = mark.received?.incarnation === slice.incarnation ? mark.received.position : 0;
+    const startsOver = from === "child" && mark.received?.incarnation !== slice.incarnation;
+    if (slice.after > received && !startsOver) throw new HayloftError("sequence-gap", { received, after: slice.after });
+    const fresh = this.accept(request);
+    let applied = 0;
+    for (const commit of fresh) if (this.applyCommit(commit, request)) applied += 1;
+    const position = Math.max(received, slice.upTo);
+    mark.received = { tenant, incarnation: slice.incarnation, position };
+    const outcomes = from === "child" ? this.#outcomesToTell(request, position) : [];
+    this.#observer.applied(request, fresh);
+    this.#observer.committed();
+    return {
+      position,
+      outcomes,
+      rowsApplied: applied,
+      commitsApplied: applied,
+      commitsDuplicate: slice.commits.length - fresh.length,
+    };
+  }
+
+  /** The commits that are new, checked before anything is changed. */
+  protected accept({ peer, from, slice }: ApplyRequest): readonly Commit[] {
+    const marks = new Map<string, { seq: number; hash: Uint8Array }>();
+    const fresh: Commit[] = [];
+    const own = this.store.log(slice.tenant);
+    for (const commit of slice.commits) {
+      const known = commit.origin === own.incarnation ? own : this.store.origin(slice.tenant, commit.origin);
+      const mark = marks.get(commit.origin) ?? { seq: known.seq, hash: known.hash };
+      if (commit.seq <= mark.seq) continue;
+      if (from === "child") {
+        const details = { origin: commit.origin, seq: commit.seq };
+        // Of the commits that a child relays, those are missing that it refused itself.
+        const follows = commit.seq === mark.seq + 1;
+        if (!follows && commit.node === peer) throw new HayloftError("sequence-gap", details);
+        if (follows && !sameBytes(commit.previousHash, mark.hash)) throw new HayloftError("history-diverged", details);
+        if (!sameBytes(commitHash(commit, nodeSha256), commit.hash)) throw new HayloftError("content-hash", details);
+        if (!stampIsAcceptable(commit.stamp, this.#nowMs())) throw new HayloftError("clock-ahead", details);
+      }
+      marks.set(commit.origin, { seq: commit.seq, hash: commit.hash });
+      fresh.push(commit);
+    }
+    return fresh;
+  }
+
+  /** False when the commit is refused. */
+  protected applyCommit(commit: Commit, { peer, from }: ApplyRequest): boolean {
+    const store = this.store;
+    const log = store.log(commit.tenant);
+    const origin = store.origin(commit.tenant, commit.origin);
+    origin.seq = commit.seq;
+    origin.hash = commit.hash;
+    const told = from === "child" ? peer : null;
+    const refusal = from === "child" ? refusalOf(commit) : null;
+    if (refusal !== null) {
+      store.outcomes.set(nameOf(commit), { outcome: "refused", code: refusal, peer: told, toldPosition: null });
+      store.judged.set(nameOf(commit), commit);
+      return false;
+    }
+    const lost = store.writeRows(commit);
+    if (lost && from === "child") {
+      store.outcomes.set(nameOf(commit), { outcome: "merged", code: null, peer: told, toldPosition: null });
+      store.judged.set(nameOf(commit), commit);
+    }
+    const kept =
+      from === "child" && this.#hasParent ? commit.changes : commit.changes.filter((change) => flowsDown(change.table));
+    if (kept.length > 0 && !(from === "parent" && store.tier === "tablet")) store.append(log, { ...commit, changes: kept }, peer);
+    return true;
+  }
+
+  #outcomesToTell({ peer, slice }: ApplyRequest, position: number): readonly CommitOutcome[] {
+    const told: CommitOutcome[] = [];
+    for (const [name, stored] of this.store.outcomes) {
+      if (stored.peer !== peer || (stored.toldPosition !== null && stored.toldPosition <= slice.after)) continue;
+      this.store.outcomes.set(name, { ...stored, toldPosition: position });
+      const [origin = "", seq = "0"] = name.split(" ");
+      const truth = this.#truthOf(slice.tenant, this.store.judged.get(name)?.changes ?? []);
+      told.push({ origin, seq: Number(seq), outcome: stored.outcome, code: stored.code, truth });
+    }
+    return told;
+  }
+
+  /** The true rows for what a refused or merged commit touched. */
+  #truthOf(tenant: string, changes: readonly Change[]): readonly Change[] {
+    return changes.flatMap((change) =>
+      rowKeys(change, planOf(change.table)).map((key): Change => {
+        const state = this.store.rows.get(rowName(tenant, change.table, key));
+        if (state === undefined || !isPresent(state)) {
+          return { table: change.table, op: "delete", columns: ["tenant_id", "id"], values: [[tenant], [key]], rowCount: 1 };
+        }
+        const cells = [...state.cells];
+        return {
+          table: change.table,
+          op: "insert",
+          columns: ["tenant_id", "id", ...cells.map(([column]) => column), "$stamps"],
+          values: [
+            [tenant],
+            [key],
+            ...cells.map(([, register]) => [register.value]),
+            [writeRowState(state, planOf(change.table))],
+          ],
+          rowCount: 1,
+        };
+      }),
+    );
+  }
+
+  async recordAcknowledgement(ack: AckRecord): Promise<void> {
+    const store = this.store;
+    const log = store.log(ack.tenant);
+    if (ack.incarnation !== log.incarnation) return;
+    if (ack.position > log.position) throw new HayloftError("history-diverged", { position: ack.position });
+    const mark = store.peer(ack.peer, ack.tenant);
+    const before = mark.acknowledged?.position ?? 0;
+    mark.acknowledged = { tenant: ack.tenant, incarnation: ack.incarnation, position: Math.max(before, ack.position) };
+    if (ack.top) {
+      for (const { commit } of log.entries.slice(before, ack.position)) {
+        const origin = store.origin(ack.tenant, commit.origin);
+        origin.topSeq = Math.max(origin.topSeq, commit.seq);
+      }
+    }
+    for (const outcome of ack.outcomes) this.#takeOutcome(ack, log, outcome);
+    this.#observer.acknowledged(ack);
+    this.#observer.committed();
+  }
+
+  #takeOutcome({ tenant }: AckRecord, log: Log, { origin, seq, outcome, code, truth }: CommitOutcome): void {
+    const name = nameOf({ origin, seq });
+    const known = this.store.outcomes.get(name);
+    if (known?.outcome === outcome && known.code === code) return;
+    const entry = log.entries.find((item) => nameOf(item.commit) === name);
+    this.store.outcomes.set(name, { outcome, code, peer: entry?.via ?? null, toldPosition: null });
+    if (entry === undefined) return;
+    if (entry.via !== null) this.store.judged.set(name, entry.commit);
+    this.store.writeTruth(tenant, truth, outcome === "refused" ? entry.commit : null);
+  }
+
+  async settledSeqs(tenant: string, origins: readonly string[]): Promise<readonly SettledSeq[]> {
+    return origins.map((origin) => ({
+      origin,
+      seq: this.#hasParent ? this.store.origin(tenant, origin).topSeq : this.store.origin(tenant, origin).seq,
+    }));
+  }
+
+  async recordSettled(tenant: string, origins: readonly SettledSeq[]): Promise<void> {
+    this.#observer.settled(tenant, origins);
+    for (const { origin, seq } of origins) {
+      const mark = this.store.origin(tenant, origin);
+      mark.topSeq = Math.max(mark.topSeq, seq);
+    }
+    this.#observer.committed();
+  }
+
+  async restampUnacknowledged(peer: string, tenant: string): Promise<number> {
+    const store = this.store;
+    const log = store.log(tenant);
+    const after = store.peer(peer, tenant).acknowledged?.position ?? 0;
+    let clock = startClock(0n);
+    let previous: Uint8Array | null = null;
+    let count = 0;
+    log.entries = log.entries.map((entry) => {
+      const { commit } = entry;
+      if (commit.origin !== log.incarnation || entry.position <= after) {
+        if (commit.stamp > clock.last) clock = startClock(commit.stamp);
+        if (commit.origin === log.incarnation) previous = commit.hash;
+        return entry;
+      }
+      const next = tickClock(clock, this.#nowMs());
+      clock = next.clock;
+      const unhashed: Commit = { ...commit, stamp: next.stamp, previousHash: previous ?? commit.previousHash };
+      const restamped = { ...unhashed, hash: commitHash(unhashed, nodeSha256) };
+      previous = restamped.hash;
+      this.#restampRows(commit, restamped);
+      count += 1;
+      return { ...entry, commit: restamped };
+    });
+    if (previous !== null) log.hash = previous;
+    log.stamp = clock.last;
+    return count;
+  }
+
+  /** The cells that the commit wrote under its old stamp carry the new one. */
+  #restampRows(before: Commit, after: Commit): void {
+    for (const change of before.changes) {
+      for (const key of rowKeys(change, planOf(change.table))) {
+        const id = rowName(before.tenant, change.table, key);
+        const state = this.store.rows.get(id);
+        if (state === undefined) continue;
+        const cells = new Map(state.cells);
+        for (const [column, register] of cells) {
+          if (register.stamp === before.stamp && register.node === before.node)
+            cells.set(column, { ...register, stamp: after.stamp });
+        }
+        this.store.rows.set(id, { ...state, cells });
+      }
+    }
+  }
+
+  async readSnapshot(
+    grant: Grant,
+    tenant: string,
+    cursor: SnapshotCursor | null,
+    bytesMax: number,
+  ): Promise<SnapshotChunk | null> {
+    if (tenant !== grant.tenant && tenant !== sharedTenant) throw new HayloftError("refused-scope", { tenant });
+    for (let tableIndex = cursor?.tableIndex ?? 0; tableIndex < tablesInOrder.length; tableIndex += 1) {
+      const table = tablesInOrder[tableIndex];
+      if (table === undefined) break;
+      const afterKey = tableIndex === cursor?.tableIndex ? (cursor.afterKey?.[0] ?? null) : null;
+      const chunk = this.page(tenant, table, tableIndex, afterKey, Math.max(1, Math.floor(bytesMax / 100)));
+      if (chunk !== null) return chunk;
+    }
+    return null;
+  }
+
+  protected page(
+    tenant: string,
+    table: SimTable,
+    tableIndex: number,
+    afterKey: string | null,
+    rowsMax: number,
+  ): SnapshotChunk | null {
+    const prefix = rowName(tenant, table, "");
+    const plan = planOf(table);
+    const keys = [...this.store.rows.keys()].filter((id) => id.startsWith(prefix)).map((id) => id.slice(prefix.length));
+    const page = keys
+      .filter((key) => afterKey === null || key > afterKey)
+      .sort()
+      .slice(0, rowsMax);
+    const last = page.at(-1);
+    if (last === undefined) return null;
+    const states = page.map((key) => this.store.rows.get(prefix + key) ?? EMPTY_ROW);
+    const columns = plan.cellColumns;
+    const values = [
+      page.map(() => tenant),
+      page,
+      ...columns.map((column) => states.map((state) => state.cells.get(column)?.value ?? null)),
+    ];
+    return {
+      tenant,
+      change: { table, op: "insert", columns: ["tenant_id", "id", ...columns], values, rowCount: page.length },
+      stamps: states.map((state) => writeRowState(state, plan)),
+      next: { tableIndex, afterKey: [last] },
+    };
+  }
+
+  async applySnapshot(peer: string, chunk: SnapshotChunk, at: Cursor): Promise<void> {
+    const { change, stamps, tenant, next } = chunk;
+    const plan = planOf(change.table);
+    for (const [index, key] of rowKeys(change, plan).entries()) {
+      const id = rowName(tenant, change.table, key);
+      const incoming = readRowState(rowValues(change, index), stamps?.[index] ?? null, plan);
+      this.store.rows.set(id, foldRow(plan, [key], this.store.rows.get(id) ?? EMPTY_ROW, incoming).state);
+    }
+    this.store.peer(peer, tenant).snapshot = next === null ? null : { at, cursor: next };
+    this.#observer.committed();
+  }
+
+  async unfinishedSnapshot(
+    peer: string,
+    tenant: string,
+  ): Promise<{ readonly at: Cursor; readonly cursor: SnapshotCursor } | null> {
+    return this.store.peer(peer, tenant).snapshot;
+  }
+
+  async finishSnapshot(peer: string, at: Cursor): Promise<void> {
+    const mark = this.store.peer(peer, at.tenant);
+    mark.snapshot = null;
+    mark.received = at;
+    if (this.store.tier === "edge") this.store.markFilled(at.tenant, peer);
+    this.#observer.committed();
+  }
+}
+
+/** A child's commit is refused when its tier may not write a table in it. */
+function refusalOf(commit: Commit): ErrorCode | null {
+  for (const change of commit.changes) {
+    if (!Object.hasOwn(simTables, change.table)) return "refused-schema";
+    if (!simTables[change.table as SimTable].writers.includes(commit.tier)) return "refused-writer";
+  }
+  return null;
+}

@@ -1,0 +1,258 @@
+import { createHash } from "node:crypto";
+import type { Change, Commit, Cursor, ErrorCode, LogHead, Outcome, RowPlan, RowState, SnapshotCursor } from "@hayloft/engine";
+import {
+  commitHash,
+  EMPTY_ROW,
+  firstPreviousHash,
+  foldRow,
+  HayloftError,
+  isPresent,
+  mergeClock,
+  rowKeys,
+  rowPlan,
+  startClock,
+  stateOfChange,
+  tickClock,
+  UNKNOWN_STAMP,
+  withoutStamp,
+} from "@hayloft/engine";
+import type { SimTable } from "./sim-catalog.ts";
+import { simTables } from "./sim-catalog.ts";
+
+export const nodeSha256 = (input: string | Uint8Array): Uint8Array => new Uint8Array(createHash("sha256").update(input).digest());
+
+interface Entry {
+  readonly position: number;
+  readonly commit: Commit;
+  /** The peer it came from; null: ours. */
+  readonly via: string | null;
+}
+
+export interface Log {
+  readonly incarnation: string;
+  position: number;
+  seq: number;
+  stamp: bigint;
+  hash: Uint8Array;
+  /** Rows came by a snapshot when the log was here: children that are not as far take one too. */
+  filledPosition: number;
+  entries: Entry[];
+}
+
+export interface OriginMark {
+  seq: number;
+  hash: Uint8Array;
+  topSeq: number;
+}
+
+export interface PeerMark {
+  received: Cursor | null;
+  acknowledged: Cursor | null;
+  snapshot: { readonly at: Cursor; readonly cursor: SnapshotCursor } | null;
+}
+
+export interface StoredOutcome {
+  readonly outcome: Outcome;
+  readonly code: ErrorCode | null;
+  readonly peer: string | null;
+  readonly toldPosition: number | null;
+}
+
+export const planOf = (name: string): RowPlan => {
+  if (!Object.hasOwn(simTables, name)) throw new HayloftError("refused-schema", { table: name });
+  return rowPlan(simTables[name as SimTable]);
+};
+
+/** What a write does to one table: whole row images. */
+export interface Row {
+  readonly table: SimTable;
+  readonly values: Readonly<Record<string, string | null>>;
+  /** Columns that the statement changed; absent: an insert. */
+  readonly changed?: readonly string[];
+}
+
+/**
+ * One node's database, in memory. Every method is one transaction: it changes everything it should, or throws before it
+ * has changed anything. What it holds survives a crash of the node.
+ */
+export class SimStore {
+  readonly logs = new Map<string, Log>();
+  readonly origins = new Map<string, OriginMark>();
+  readonly peers = new Map<string, PeerMark>();
+  readonly outcomes = new Map<string, StoredOutcome>();
+  readonly rows = new Map<string, RowState>();
+  /** Refused and merged commits of children. */
+  readonly judged = new Map<string, Commit>();
+  /** How often the rows of a commit were written; more than once is a broken promise. */
+  readonly effects = new Map<string, number>();
+  readonly node: string;
+  readonly tier: string;
+  readonly #newIncarnation: () => string;
+
+  constructor(node: string, tier: string, newIncarnation: () => string) {
+    this.node = node;
+    this.tier = tier;
+    this.#newIncarnation = newIncarnation;
+  }
+
+  log(tenant: string): Log {
+    let log = this.logs.get(tenant);
+    if (log === undefined) {
+      log = {
+        incarnation: this.#newIncarnation(),
+        position: 0,
+        seq: 0,
+        stamp: 0n,
+        hash: firstPreviousHash(),
+        filledPosition: 0,
+        entries: [],
+      };
+      this.logs.set(tenant, log);
+    }
+    return log;
+  }
+
+  head(tenant: string): LogHead {
+    const { incarnation, position, seq, stamp } = this.log(tenant);
+    return { tenant, incarnation, position, seq, stamp };
+  }
+
+  origin(tenant: string, incarnation: string): OriginMark {
+    const key = `${tenant} ${incarnation}`;
+    let mark = this.origins.get(key);
+    if (mark === undefined) {
+      mark = { seq: 0, hash: firstPreviousHash(), topSeq: 0 };
+      this.origins.set(key, mark);
+    }
+    return mark;
+  }
+
+  peer(node: string, tenant: string): PeerMark {
+    const key = `${node} ${tenant}`;
+    let mark = this.peers.get(key);
+    if (mark === undefined) {
+      mark = { received: null, acknowledged: null, snapshot: null };
+      this.peers.set(key, mark);
+    }
+    return mark;
+  }
+
+  /** A local transaction: seals a commit at the wall clock's time and writes its rows. */
+  write(tenant: string, rows: readonly Row[], nowMs: number): Commit {
+    const log = this.log(tenant);
+    const { clock, stamp } = tickClock(startClock(log.stamp), nowMs);
+    const unhashed: Commit = {
+      tenant,
+      origin: log.incarnation,
+      seq: log.seq + 1,
+      stamp,
+      node: this.node,
+      tier: this.tier,
+      author: null,
+      catalogVersion: 1,
+      previousHash: log.hash,
+      hash: firstPreviousHash(),
+      changes: rows.map((row) => changeOf(tenant, row)),
+    };
+    const commit = { ...unhashed, hash: commitHash(unhashed, nodeSha256) };
+    log.seq = commit.seq;
+    log.stamp = clock.last;
+    log.hash = commit.hash;
+    this.append(log, commit, null);
+    this.writeRows(commit);
+    return commit;
+  }
+
+  append(log: Log, commit: Commit, via: string | null): void {
+    log.position += 1;
+    log.entries.push({ position: log.position, commit, via });
+    log.stamp = mergeClock(startClock(log.stamp), commit.stamp).last;
+  }
+
+  /** Rows came that are in no commit. A place in the log stands for them, so that every child is before or behind it. */
+  markFilled(tenant: string, via: string): void {
+    const log = this.log(tenant);
+    const hash = firstPreviousHash();
+    const place = {
+      tenant,
+      origin: this.#newIncarnation(),
+      seq: 1,
+      stamp: log.stamp,
+      node: this.node,
+      tier: this.tier,
+      author: null,
+    };
+    this.append(log, { ...place, catalogVersion: 1, previousHash: hash, hash, changes: [] }, via);
+    log.filledPosition = log.position;
+  }
+
+  /** Writes the rows of one commit by their rules; true when one of its values lost. */
+  writeRows(commit: Commit): boolean {
+    const name = nameOf(commit);
+    this.effects.set(name, (this.effects.get(name) ?? 0) + 1);
+    let lost = false;
+    for (const change of commit.changes) lost = this.#writeChange(change, commit) || lost;
+    return lost;
+  }
+
+  #writeChange(change: Change, written: Pick<Commit, "tenant" | "stamp" | "node">): boolean {
+    const plan = planOf(change.table);
+    let lost = false;
+    for (const [index, key] of rowKeys(change, plan).entries()) {
+      const id = rowName(written.tenant, change.table, key);
+      const existing = this.rows.get(id) ?? EMPTY_ROW;
+      const joined = foldRow(plan, [key], existing, stateOfChange(change, index, written, plan));
+      this.rows.set(id, joined.state);
+      if (joined.losers.some((loser) => loser.lost === "incoming")) lost = true;
+    }
+    return lost;
+  }
+
+  /** The authority's rows: what a refused commit wrote is taken back, and they are merged in. */
+  writeTruth(tenant: string, truth: readonly Change[], refused: Commit | null): void {
+    for (const change of truth) {
+      const plan = planOf(change.table);
+      for (const [index, key] of rowKeys(change, plan).entries()) {
+        const id = rowName(tenant, change.table, key);
+        const here = this.rows.get(id) ?? EMPTY_ROW;
+        const left = refused === null ? here : withoutStamp(here, refused);
+        const state =
+          change.op === "delete" ? left : foldRow(plan, [key], left, stateOfChange(change, index, UNKNOWN_STAMP, plan)).state;
+        if (state.cells.size === 0) this.rows.delete(id);
+        else this.rows.set(id, state);
+      }
+    }
+  }
+
+  /** Rows of one table as sorted text, for comparison. */
+  dump(tenant: string, table: SimTable): readonly string[] {
+    const prefix = rowName(tenant, table, "");
+    const lines: string[] = [];
+    for (const [id, state] of this.rows) {
+      if (!id.startsWith(prefix) || !isPresent(state)) continue;
+      lines.push(
+        `${id} ${[...state.cells]
+          .map(([column, register]) => `${column}=${String(register.value)}`)
+          .toSorted()
+          .join(" ")}`,
+      );
+    }
+    return lines.sort();
+  }
+}
+
+export const nameOf = ({ origin, seq }: Pick<Commit, "origin" | "seq">): string => `${origin} ${String(seq)}`;
+export const rowName = (tenant: string, table: string, key: string): string => `${tenant}/${table}/${key}`;
+
+function changeOf(tenant: string, { table, values, changed }: Row): Change {
+  const columns = planOf(table).columns.filter((column) => column !== "tenant_id" && values[column] !== undefined);
+  const vectors = columns.map((column) => [values[column] ?? null]);
+  const update = changed !== undefined;
+  return {
+    table,
+    op: update ? "update" : "insert",
+    columns: ["tenant_id", ...columns, ...(update ? ["$changed"] : [])],
+    values: [[tenant], ...vectors, ...(update ? [[changed.join(",")]] : [])],
+    rowCount: 1,
+  };
+}

@@ -1,0 +1,95 @@
+import type { Faults } from "./faults.ts";
+import type { Written } from "./checkers.ts";
+import type { Random } from "./random.ts";
+import { sharedTenant } from "./sim-catalog.ts";
+import type { SimNode } from "./sim-node.ts";
+import type { Row } from "./sim-store.ts";
+
+/** What the nodes write: few keys and many writers, so that they meet. */
+export class Workload {
+  readonly written: Written[] = [];
+  readonly #random: Random;
+  readonly #tenants: readonly string[];
+  readonly #lastEvent = new Map<string, string>();
+  #count = 0;
+
+  constructor(random: Random, tenants: readonly string[]) {
+    this.#random = random;
+    this.#tenants = tenants;
+  }
+
+  /** One transaction at the node. */
+  write(node: SimNode, faults: Faults): void {
+    const random = this.#random;
+    if (node.spec.tenant === null) this.#writeAtTop(node);
+    else if (node.spec.tier === "tablet" && random.chance(0.04))
+      this.#commit(node, node.spec.tenant, [this.#master(node.spec.tenant)], true);
+    else {
+      const times = random.chance(0.03) ? random.between(20, 80) : 1;
+      for (let index = 0; index < times; index += 1) this.#writeBelow(node, node.spec.tenant, faults);
+    }
+    node.network?.wake();
+  }
+
+  #writeAtTop(node: SimNode): void {
+    const random = this.#random;
+    const tenant = random.chance(0.2) ? sharedTenant : random.pick(this.#tenants);
+    const rows = tenant === sharedTenant || random.chance(0.6) ? [this.#master(tenant)] : [this.#note(tenant)];
+    this.#commit(node, tenant, rows, false);
+  }
+
+  #writeBelow(node: SimNode, tenant: string, faults: Faults): void {
+    const random = this.#random;
+    const rows = random.chance(0.75) ? this.#events(node, tenant, faults) : [];
+    if (rows.length === 0 || random.chance(0.3)) rows.push(this.#note(tenant));
+    this.#commit(node, tenant, rows, false);
+  }
+
+  #events(node: SimNode, tenant: string, faults: Faults): Row[] {
+    const random = this.#random;
+    const parts = random.between(1, 4);
+    const token = this.#name("token");
+    const padding = random.chance(faults.large) ? noise(random, 700_000) : "x".repeat(random.between(0, 400));
+    return Array.from({ length: parts }, (_, part): Row => {
+      const id = random.uuid();
+      const previous = this.#lastEvent.get(node.spec.name) ?? null;
+      this.#lastEvent.set(node.spec.name, id);
+      const text = `canary-${tenant} ${padding}`;
+      return { table: "event", values: { id, token, part: String(part), parts: String(parts), previous, padding: text } };
+    });
+  }
+
+  #note(tenant: string): Row {
+    const random = this.#random;
+    const column = random.pick(["left", "right"]);
+    const values = {
+      id: `note-${String(random.between(1, 4))}`,
+      left: null,
+      right: null,
+      [column]: `canary-${tenant} ${this.#name("v")}`,
+    };
+    return { table: "note", values, changed: [column] };
+  }
+
+  #master(tenant: string): Row {
+    const values = { id: `master-${String(this.#random.between(1, 4))}`, value: `canary-${tenant} ${this.#name("m")}` };
+    return { table: "master", values };
+  }
+
+  #commit(node: SimNode, tenant: string, rows: readonly Row[], refused: boolean): void {
+    const commit = node.store.write(tenant, rows, node.wallMs());
+    const events = rows.flatMap((row) => (row.table === "event" ? (row.values["id"] ?? []) : []));
+    this.written.push({ node, commit, refused, events });
+  }
+
+  #name(kind: string): string {
+    this.#count += 1;
+    return `${kind}${String(this.#count)}`;
+  }
+}
+
+/** Text that does not compress. */
+const noise = (random: Random, length: number): string =>
+  Array.from({ length: Math.ceil(length / 8) }, () => random.between(0, 0x7fff_ffff).toString(36).padStart(8, "0"))
+    .join("")
+    .slice(0, length);
