@@ -1,0 +1,6 @@
+import { writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { farmCatalog } from "../farm-catalog.ts";
+import { schemaPage } from "./schema-page.ts";
+
+writeFileSync(fileURLToPath(new URL("../../../docs/schema.md", import.meta.url)), schemaPage(farmCatalog));

@@ -1,0 +1,17 @@
+export * from "./farm-catalog.ts";
+export * from "./mqtt/envelope.ts";
+export * from "./mqtt/payload-schemas.ts";
+export * from "./mqtt/refusal.ts";
+export * from "./mqtt/topic.ts";
+export * from "./tiers.ts";
+export { idLengthMax } from "./farm-columns.ts";
+export { mediaBytesMax } from "./tables/media.ts";
+export { bucketSizes } from "./tables/telemetry.ts";
+export { sessionStatusOrder } from "./tables/weighing.ts";
+export * from "./migrations/farm-migrations.ts";
+export * from "./natural-ids.ts";
+export * from "./telemetry/bucket.ts";
+export * from "./telemetry/insert-telemetry.ts";
+export * from "./telemetry/roll-up.ts";
+export * from "./seed/seed-farm.ts";
+export * from "./seed/seed-plan.ts";
