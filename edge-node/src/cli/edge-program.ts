@@ -1,0 +1,141 @@
+import { hostname } from "node:os";
+import { HayloftError, settingsHelp } from "@hayloft/engine";
+import { Command } from "commander";
+import { hashPassword } from "../broker/device-accounts.ts";
+import { EDGE_VERSION } from "../daemon/edge-version.ts";
+import { enrol } from "../daemon/enrolment.ts";
+import { edgeSettings } from "../settings/edge-settings.ts";
+import type { LoadedEdgeConfig } from "../settings/load-edge-config.ts";
+import { isLoopback } from "../settings/loopback.ts";
+import { askDaemon, tellDaemon } from "./ask-daemon.ts";
+import type { CliPort } from "./cli-port.ts";
+import { exitCodes } from "./cli-port.ts";
+import { runDaemon } from "./run-daemon.ts";
+import { listText, parseList, parseStatus, statusText } from "./status-text.ts";
+
+/** All commands of `hayloft-edge`. `finish` is told the exit code when it is not 0. */
+export function edgeProgram(loaded: LoadedEdgeConfig, port: CliPort, finish: (code: number) => void): Command {
+  const program = new Command("hayloft-edge")
+    .description("The barn daemon of Hayloft: takes device messages, keeps the barn's database, replicates with the hub.")
+    .version(EDGE_VERSION, "-V, --version")
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => port.print(text), writeErr: (text) => port.printError(text) })
+    .addHelpText("after", `\n${settingsHelp(edgeSettings)}`)
+    .showHelpAfterError("(hayloft-edge --help shows the commands)");
+  addServiceCommands(program, loaded, port, finish);
+  addListCommands(program, loaded, port);
+  addBlockCommands(program, loaded, port);
+  return program;
+}
+
+function addServiceCommands(program: Command, loaded: LoadedEdgeConfig, port: CliPort, finish: (code: number) => void): void {
+  const { config, sources } = loaded;
+  program
+    .command("run", { isDefault: true })
+    .description("run the daemon (default)")
+    .action(async () => finish(await runDaemon(config, port)));
+  program
+    .command("enrol")
+    .description("enrol this node at the hub with a one-time token")
+    .requiredOption("--token <token>", "the token, or - to read it from standard input")
+    .option("--name <name>", "how people call this node", hostname())
+    .action(async (options: { readonly token: string; readonly name: string }) => {
+      if (config.hub_url === null) throw usage("hub_url: is required to enrol; give --hub-url");
+      if (!config.insecure && new URL(config.hub_url).protocol === "http:" && !isLoopback(new URL(config.hub_url).hostname)) {
+        throw usage("hub_url: must start with https:// (or set insecure for development)");
+      }
+      const token = options.token === "-" ? (await port.readInput()).trim() : options.token;
+      const { enrolment, fresh } = await enrol({
+        dataDir: config.data_dir,
+        hubUrl: config.hub_url,
+        token,
+        name: options.name,
+        caFile: config.hub_ca_file,
+      });
+      port.print(
+        `${fresh ? "Enrolled" : "Already enrolled"}: node ${enrolment.nodeId} of tenant ${enrolment.tenant}, hub ${enrolment.hubUrl}\n`,
+      );
+    });
+  program
+    .command("status")
+    .description("what the running daemon does: backlog, age of the oldest unsent change, link, clock, refusals")
+    .option("--json", "print it as JSON")
+    .action(async (options: { readonly json?: boolean }) => {
+      const answer = await askDaemon(config, "/api/v1/status");
+      const status = parseStatus(answer);
+      port.print(options.json === true ? `${JSON.stringify(answer, null, 2)}\n` : statusText(status));
+      if (!status.ready.ready) finish(exitCodes.notReady);
+    });
+  program
+    .command("check-config")
+    .description("check the configuration and show each value with where it came from")
+    .action(() => {
+      const rows = Object.entries(config).map(([key, value]) => ({ key, value, source: sources[key] ?? "default" }));
+      port.print(listText(rows, ["key", "value", "source"]));
+    });
+  program
+    .command("hash-password")
+    .description("read a password from standard input and print its hash for the accounts file")
+    .action(async () => {
+      const password = (await port.readInput()).replace(/\r?\n$/, "");
+      if (password.length < 8) throw usage("the password on standard input needs at least 8 characters");
+      port.print(`${await hashPassword(password)}\n`);
+    });
+  program
+    .command("version")
+    .description("print the version")
+    .action(() => port.print(`${EDGE_VERSION}\n`));
+}
+
+function addListCommands(program: Command, { config }: LoadedEdgeConfig, port: CliPort): void {
+  const list = async (path: string, columns: readonly string[]): Promise<void> => {
+    port.print(listText(parseList(await askDaemon(config, path)), columns));
+  };
+  const quarantine = program.command("quarantine").description("refused commits that wait for a person");
+  quarantine
+    .command("list", { isDefault: true })
+    .description("the newest ones, without values")
+    .action(() => list("/api/v1/sync/quarantine", ["held_at", "code", "tables", "origin", "seq", "retryable"]));
+  quarantine
+    .command("show <origin> <seq>")
+    .description("one with what it would have changed; needs http.admin_token_file")
+    .action(async (origin: string, seq: string) => {
+      const path = `/api/v1/sync/quarantine/${encodeURIComponent(origin)}/${encodeURIComponent(seq)}`;
+      port.print(`${JSON.stringify(await askDaemon(config, path), null, 2)}\n`);
+    });
+  program
+    .command("refused")
+    .description("messages of devices that were refused")
+    .command("list", { isDefault: true })
+    .description("the newest ones, without payload")
+    .action(() => list("/api/v1/ingress/refused", ["received_at", "reason", "detail", "device_id", "event_id", "topic"]));
+}
+
+function addBlockCommands(program: Command, { config }: LoadedEdgeConfig, port: CliPort): void {
+  const pathOf = (kind: string, id: string): string =>
+    `/api/v1/ingress/blocks/${encodeURIComponent(kind)}/${encodeURIComponent(id)}`;
+  program
+    .command("block <kind> <id>")
+    .description("refuse a device or station on this site from now on, with or without the hub")
+    .option("--reason <text>", "why")
+    .action(async (kind: string, id: string, options: { readonly reason?: string }) => {
+      await tellDaemon(config, "POST", pathOf(kind, id), { reason: options.reason ?? null });
+      port.print(`blocked ${kind} ${id}\n`);
+    });
+  program
+    .command("unblock <kind> <id>")
+    .description("take a block back")
+    .action(async (kind: string, id: string) => {
+      await tellDaemon(config, "DELETE", pathOf(kind, id), null);
+      port.print(`unblocked ${kind} ${id}\n`);
+    });
+  program
+    .command("blocks")
+    .description("what is blocked on this site")
+    .action(async () => {
+      const rows = parseList(await askDaemon(config, "/api/v1/ingress/blocks"));
+      port.print(listText(rows, ["kind", "subject_id", "reason", "blocked_at"]));
+    });
+}
+
+const usage = (problem: string): HayloftError => new HayloftError("config-invalid", { problems: problem });

@@ -1,0 +1,127 @@
+import { type Clock, digestTables, type NodeIdentity, type Replica, type TableDigest } from "@hayloft/engine";
+import { farmCatalog, type FarmRows } from "@hayloft/schema";
+import type { Broker } from "../broker/mqtt-message.ts";
+import type { EdgeMetrics } from "../http/edge-metrics.ts";
+import type { EdgePort } from "../http/edge-routes.ts";
+import type { Ingress } from "../ingress/ingress.ts";
+import { listRefused } from "../ingress/refused-messages.ts";
+import { blockOnSite, listBlocks, unblockOnSite } from "../ingress/site-blocks.ts";
+import type { JobRunner } from "../jobs/job-runner.ts";
+import type { EdgeConfig } from "../settings/edge-settings.ts";
+import type { EdgeStatus, Readiness } from "./edge-status.ts";
+import { EDGE_VERSION } from "./edge-version.ts";
+import { listQuarantine, showQuarantined } from "./quarantine.ts";
+import { withinMs } from "./within-ms.ts";
+
+export interface MonitorParts {
+  readonly config: EdgeConfig;
+  readonly identity: NodeIdentity;
+  readonly tenant: string;
+  readonly replica: Replica<FarmRows>;
+  readonly broker: Broker;
+  readonly ingress: Ingress;
+  readonly jobs: JobRunner;
+  readonly metrics: EdgeMetrics;
+  readonly clock: Clock;
+}
+
+/** Readiness is answered within 2 s, also when the database hangs. */
+const DATABASE_ANSWER_MS = 1500;
+const NOTHING_WAITING = { commits: 0, rows: 0, bytes: 0, oldestAgeMs: 0 };
+
+/** What can be asked of a running daemon, and the few things that can be changed on site. */
+export class EdgeMonitor implements EdgePort {
+  readonly #parts: MonitorParts;
+  readonly #startedMs: number;
+
+  constructor(parts: MonitorParts) {
+    this.#parts = parts;
+    this.#startedMs = parts.clock.nowMs();
+  }
+
+  async readiness(): Promise<Readiness> {
+    const { replica, broker, config } = this.#parts;
+    const problems: Readiness["problems"][number][] = [];
+    const database = await withinMs(DATABASE_ANSWER_MS, replica.database.query("select 1"));
+    if (!database.ok) problems.push({ part: "database", problem: database.problem });
+    const mqtt = broker.problem();
+    if (mqtt !== null) problems.push({ part: "mqtt", problem: mqtt });
+    const degraded: Readiness["degraded"][number][] = [];
+    if (config.mode !== "standalone" && database.ok) {
+      const status = await withinMs(DATABASE_ANSWER_MS, replica.status());
+      const parent = status.ok ? status.value.peers.find((peer) => peer.relation === "parent") : undefined;
+      if (parent?.connected !== true) degraded.push({ part: "hub", problem: parent?.lastError?.code ?? "not connected" });
+    }
+    return { ready: problems.length === 0, problems, degraded };
+  }
+
+  async status(): Promise<EdgeStatus> {
+    const { config, identity, tenant, replica, broker, ingress, jobs, clock } = this.#parts;
+    const [ready, status] = [await this.readiness(), await replica.status()];
+    return {
+      version: EDGE_VERSION,
+      nodeId: identity.nodeId,
+      tenant,
+      mode: config.mode,
+      atMs: clock.nowMs(),
+      startedMs: this.#startedMs,
+      ready,
+      durability: status.durability,
+      filling: status.filling,
+      backlog: status.peers.find((peer) => peer.relation === "parent")?.backlog ?? NOTHING_WAITING,
+      quarantined: status.quarantined,
+      peers: status.peers,
+      mqtt: { url: broker.url, connections: broker.connections() },
+      ingress: ingress.counts(),
+      jobs: jobs.states,
+    };
+  }
+
+  async metrics(): Promise<{ readonly contentType: string; readonly text: string }> {
+    const { replica, metrics } = this.#parts;
+    const size = await withinMs(
+      DATABASE_ANSWER_MS,
+      replica.database.query<{ bytes: number }>("select pg_database_size(current_database()) as bytes"),
+    );
+    const bytes = size.ok ? (size.value.rows[0]?.bytes ?? null) : null;
+    return { contentType: metrics.contentType, text: await metrics.text(await this.status(), bytes) };
+  }
+
+  digests(): Promise<readonly TableDigest[]> {
+    const held = farmCatalog.tables.filter(
+      ({ flow, rule, retain }) => flow !== "local" && flow !== "top" && rule.kind !== "derived" && "edge" in retain,
+    );
+    return digestTables(
+      this.#parts.replica.database,
+      farmCatalog,
+      this.#parts.tenant,
+      held.map(({ name }) => name),
+    );
+  }
+
+  quarantine(limit: number): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    return listQuarantine(this.#parts.replica.database, this.#parts.tenant, limit);
+  }
+
+  quarantined(origin: string, seq: number): Promise<Readonly<Record<string, unknown>> | null> {
+    return showQuarantined(this.#parts.replica.database, this.#parts.tenant, origin, seq);
+  }
+
+  refused(limit: number): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    return listRefused(this.#parts.replica.database, limit);
+  }
+
+  blocks(): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    return listBlocks(this.#parts.replica.database);
+  }
+
+  block(kind: "device" | "station", id: string, reason: string | null): Promise<void> {
+    const { replica, tenant, identity } = this.#parts;
+    return blockOnSite(replica.database, { tenant, nodeId: identity.nodeId, kind, id, reason });
+  }
+
+  unblock(kind: "device" | "station", id: string): Promise<boolean> {
+    const { replica, tenant, identity } = this.#parts;
+    return unblockOnSite(replica.database, { tenant, nodeId: identity.nodeId, kind, id, reason: null });
+  }
+}

@@ -1,0 +1,30 @@
+import type { PeerStatus } from "@hayloft/engine";
+import type { IngressCounts } from "../ingress/ingress-counters.ts";
+import type { JobState } from "../jobs/job-runner.ts";
+
+/** Everything the status page, the `status` command and the metrics show. Identifiers and numbers only. */
+export interface EdgeStatus {
+  readonly version: string;
+  readonly nodeId: string;
+  readonly tenant: string;
+  readonly mode: string;
+  readonly atMs: number;
+  readonly startedMs: number;
+  readonly ready: Readiness;
+  readonly durability: string;
+  readonly filling: boolean;
+  /** What waits for the hub: the first number to look at. Zero in mode standalone. */
+  readonly backlog: { readonly commits: number; readonly rows: number; readonly bytes: number; readonly oldestAgeMs: number };
+  readonly quarantined: number;
+  readonly peers: readonly PeerStatus[];
+  readonly mqtt: { readonly url: string; readonly connections: number | null };
+  readonly ingress: IngressCounts;
+  readonly jobs: readonly JobState[];
+}
+
+/** Whether the site works. `degraded` lists what is missing but not needed here: a barn without a link is healthy. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly problems: readonly { readonly part: "database" | "mqtt"; readonly problem: string }[];
+  readonly degraded: readonly { readonly part: "hub"; readonly problem: string }[];
+}

@@ -1,0 +1,194 @@
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import type { Clock, Database, HayloftError, NodeIdentity, Replica } from "@hayloft/engine";
+import { openReplica, systemClock } from "@hayloft/engine";
+import { openPgliteDatabase } from "@hayloft/engine/pglite";
+import { serveChildren } from "@hayloft/engine/ws";
+import type { FarmRows } from "@hayloft/schema";
+import { farmCatalog, farmMigrations } from "@hayloft/schema";
+import { startEmbeddedBroker } from "../broker/embedded-broker.ts";
+import { connectExternalBroker } from "../broker/external-broker.ts";
+import type { Broker } from "../broker/mqtt-message.ts";
+import { EdgeMetrics } from "../http/edge-metrics.ts";
+import { edgeRoutes } from "../http/edge-routes.ts";
+import type { EdgeHttpServer } from "../http/http-server.ts";
+import { startHttpServer } from "../http/http-server.ts";
+import { Ingress } from "../ingress/ingress.ts";
+import { edgeJobs } from "../jobs/edge-jobs.ts";
+import { JobRunner } from "../jobs/job-runner.ts";
+import type { EdgeConfig } from "../settings/edge-settings.ts";
+import type { EdgeLog } from "./edge-log.ts";
+import { createEdgeLog, engineLog, errorFields } from "./edge-log.ts";
+import { EdgeMonitor } from "./edge-monitor.ts";
+import { EDGE_VERSION } from "./edge-version.ts";
+import { openIdentity } from "./open-identity.ts";
+
+/** Replaces parts of the daemon, for tests and demos. */
+export interface EdgePorts {
+  readonly clock?: Clock;
+  readonly log?: EdgeLog;
+  /** Called once when the database can no longer be used; the daemon has to be started again. */
+  readonly onFatal?: (error: HayloftError) => void;
+  /** An opened database instead of the one in `data_dir`; it is closed with the daemon. */
+  readonly database?: Database;
+}
+
+/** A running edge daemon. */
+export interface Edge {
+  readonly mqttUrl: string;
+  readonly httpUrl: string;
+  readonly identity: NodeIdentity;
+  readonly replica: Replica<FarmRows>;
+  readonly monitor: EdgeMonitor;
+  /** Runs the housekeeping that is due by the clock now, instead of waiting for its turn. */
+  runJobs(): Promise<void>;
+  /** Takes no more messages, finishes those it has, and closes everything. Idempotent. */
+  stop(): Promise<void>;
+}
+
+const JOB_POLL_MS = 500;
+const HOUR_MS = 3_600_000;
+
+/**
+ * Starts the edge daemon: database, replica, broker, ingress, housekeeping, HTTP. When it resolves, devices can publish. What
+ * had started is stopped again when a later part fails. Throws `config-invalid`, `identity-invalid`, `store-locked` and what
+ * the engine throws when it opens.
+ */
+export async function startEdge(config: EdgeConfig, ports: EdgePorts = {}): Promise<Edge> {
+  const opened: (() => Promise<void>)[] = [];
+  const stopAll = async (): Promise<void> => {
+    for (const close of opened.splice(0).toReversed()) await close();
+  };
+  try {
+    const edge = await startParts(config, ports, (close) => opened.push(close));
+    let stopping: Promise<void> | null = null;
+    return { ...edge, stop: () => (stopping ??= stopAll()) };
+  } catch (error) {
+    await stopAll();
+    throw error;
+  }
+}
+
+async function startParts(
+  config: EdgeConfig,
+  ports: EdgePorts,
+  onStop: (close: () => Promise<void>) => void,
+): Promise<Omit<Edge, "stop">> {
+  const clock = ports.clock ?? systemClock;
+  const log = ports.log ?? createEdgeLog(config, EDGE_VERSION);
+  const metrics = new EdgeMetrics();
+  const { identity, tenant, parent } = await openIdentity(config);
+  const database = await openDatabase(config, ports);
+  onStop(() => database.close());
+  const replica = await openReplica({
+    catalog: farmCatalog,
+    migrations: farmMigrations,
+    database,
+    identity,
+    clock,
+    log: engineLog(log),
+    ...(parent === null ? {} : { parent }),
+  });
+  onStop(() => replica.close());
+  const jobs = startJobs(config, { database, tenant, clock, log, metrics });
+  onStop(() => jobs.stop());
+  // The first run makes the partitions, before the first reading comes.
+  await jobs.runDue();
+  const ingress = createIngress(config, { database, tenant, clock, log, metrics });
+  onStop(() => ingress.close());
+  const broker = await startBroker(config, identity.nodeId, ingress, log);
+  onStop(() => broker.close());
+  const monitor = new EdgeMonitor({ config, identity, tenant, replica, broker, ingress, jobs, metrics, clock });
+  const http = await startHttpServer(config, edgeRoutes(monitor));
+  onStop(() => closeHttp(http, replica));
+  if (config["children.listen"]) {
+    const children = serveChildren(replica, { server: http.server });
+    onStop(() => children.close());
+  }
+  log.write("info", "edge-started", {
+    nodeId: identity.nodeId,
+    tenant,
+    mqtt: broker.url,
+    http: http.url,
+    durability: database.durability,
+  });
+  return { mqttUrl: broker.url, httpUrl: http.url, identity, replica, monitor, runJobs: () => jobs.runDue() };
+}
+
+interface Parts {
+  readonly database: Database;
+  readonly tenant: string;
+  readonly clock: Clock;
+  readonly log: EdgeLog;
+  readonly metrics: EdgeMetrics;
+}
+
+async function openDatabase(config: EdgeConfig, ports: EdgePorts): Promise<Database> {
+  if (ports.database !== undefined) return ports.database;
+  const dataDir = path.join(config.data_dir, "database");
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  return openPgliteDatabase({ dataDir, ...(ports.onFatal === undefined ? {} : { onFatal: ports.onFatal }) });
+}
+
+function startJobs(config: EdgeConfig, { database, tenant, clock, log, metrics }: Parts): JobRunner {
+  const jobs = edgeJobs({
+    database,
+    tenant,
+    pastHoursMax: config["ingress.past_hours_max"],
+    refusedRowsMax: config["ingress.refused_rows_max"],
+    ackedChangeDays: config["retention.acked_change_days"],
+    hasParent: config.mode !== "standalone",
+    onPruned: (commits) => metrics.retentionDeleted("hayloft.commit", commits),
+    onDedupeDeleted: (count) => metrics.dedupeDeleted(count),
+    onIncomplete: (count) => log.write("warn", "sessions-incomplete", { count }),
+  });
+  const runner = new JobRunner(clock, jobs, (job, error) => {
+    metrics.jobFailed(job);
+    log.write("error", "job-failed", { job, ...errorFields(error) });
+  });
+  runner.start(JOB_POLL_MS);
+  return runner;
+}
+
+function createIngress(config: EdgeConfig, { database, tenant, clock, log, metrics }: Parts): Ingress {
+  return new Ingress({
+    database,
+    tenant,
+    clock,
+    settings: {
+      dedupeTtlMs: config["ingress.dedupe_ttl_hours"] * HOUR_MS,
+      envelope: {
+        messageBytesMax: config["ingress.message_bytes_max"],
+        aheadMsMax: config["ingress.future_hours_max"] * HOUR_MS,
+        ageMsMax: config["ingress.past_hours_max"] * HOUR_MS,
+      },
+      batchMessagesMax: config["ingress.batch_messages_max"],
+      batchBytesMax: config["ingress.batch_bytes_max"],
+      batchDelayMs: config["ingress.batch_delay_ms"],
+      pendingMessagesMax: config["ingress.pending_messages_max"],
+    },
+    onVerdict: (verdict, item, latencyMs) => {
+      metrics.message(verdict.outcome, verdict.reason, latencyMs);
+      if (verdict.outcome !== "refused") return;
+      const ids = item.ok
+        ? { eventId: item.message.message.event_id, deviceId: item.message.message.device_id, traceId: item.message.traceId }
+        : { eventId: item.refused.eventId, deviceId: item.refused.device };
+      log.write("debug", "message-refused", { reason: verdict.reason, ...ids });
+    },
+    onFailure: (error) => log.write("error", "messages-not-stored", errorFields(error)),
+  });
+}
+
+function startBroker(config: EdgeConfig, nodeId: string, ingress: Ingress, log: EdgeLog): Promise<Broker> {
+  if (config["mqtt.url"] === null) {
+    const onEvent = ({ kind, ...ids }: { readonly kind: string }): void => log.write("warn", kind, ids);
+    return startEmbeddedBroker({ config, take: ingress.take, onEvent });
+  }
+  const onProblem = (reason: string): void => log.write("warn", "broker-problem", { reason });
+  return connectExternalBroker({ config, nodeId, take: ingress.take, onProblem });
+}
+
+async function closeHttp(http: EdgeHttpServer, replica: Replica<FarmRows>): Promise<void> {
+  await replica.drain();
+  await http.close();
+}

@@ -1,0 +1,81 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom-client";
+import type { EdgeStatus } from "../daemon/edge-status.ts";
+
+/**
+ * The daemon's metrics in Prometheus text form. Counters are fed by what happens; gauges are set from the status when
+ * somebody asks.
+ */
+export class EdgeMetrics {
+  readonly #registry = new Registry();
+  readonly #ingress = this.#counter("ingress_messages_total", "Messages taken from devices.", ["outcome"]);
+  readonly #refused = this.#counter("ingress_refused_total", "Refused messages by reason.", ["reason"]);
+  readonly #dedupeDeleted = this.#counter("ingress_dedupe_deleted_total", "Forgotten event ids after their time.", []);
+  readonly #retentionDeleted = this.#counter("retention_deleted_rows_total", "Rows removed by age.", ["table"]);
+  readonly #jobFailures = this.#counter("edge_job_failures_total", "Runs of housekeeping jobs that failed.", ["job"]);
+  readonly #latency = new Histogram({
+    name: "mqtt_message_latency_seconds",
+    help: "From the arrival of a message to its durable commit.",
+    buckets: [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5],
+    registers: [this.#registry],
+  });
+  readonly #unacked = this.#gauge("sync_unacked_changes", "Rows that the hub has not acknowledged.");
+  readonly #oldest = this.#gauge(
+    "sync_oldest_unacked_age_seconds",
+    "Age of the oldest commit that the hub has not acknowledged.",
+  );
+  readonly #quarantined = this.#gauge("sync_quarantined_changes", "Refused commits that wait for a person.");
+  readonly #connected = this.#gauge("sync_connected", "1 while the link to the hub is up.");
+  readonly #mismatch = this.#gauge("sync_schema_mismatch", "1 while the hub refuses our catalog version.");
+  readonly #skew = this.#gauge("sync_clock_skew_ms", "The hub's clock minus ours.");
+  readonly #pending = this.#gauge("ingress_pending_messages", "Messages that wait for their commit.");
+  readonly #dbSize = this.#gauge("db_size_bytes", "Size of the database.");
+  readonly #ready = this.#gauge("edge_ready", "1 while database and broker work.");
+
+  constructor() {
+    collectDefaultMetrics({ register: this.#registry });
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  message(outcome: "stored" | "duplicate" | "refused" | "failed", reason: string | null, latencyMs: number): void {
+    this.#ingress.inc({ outcome });
+    if (reason !== null) this.#refused.inc({ reason });
+    this.#latency.observe(latencyMs / 1000);
+  }
+
+  dedupeDeleted(count: number): void {
+    this.#dedupeDeleted.inc(count);
+  }
+
+  retentionDeleted(table: string, count: number): void {
+    this.#retentionDeleted.inc({ table }, count);
+  }
+
+  jobFailed(job: string): void {
+    this.#jobFailures.inc({ job });
+  }
+
+  async text(status: EdgeStatus, databaseBytes: number | null): Promise<string> {
+    const parent = status.peers.find((peer) => peer.relation === "parent");
+    this.#unacked.set(status.backlog.rows);
+    this.#oldest.set(status.backlog.oldestAgeMs / 1000);
+    this.#quarantined.set(status.quarantined);
+    this.#connected.set(parent?.connected === true ? 1 : 0);
+    this.#mismatch.set(parent?.lastError?.code === "catalog-version" ? 1 : 0);
+    this.#skew.set(parent?.skewMs ?? 0);
+    this.#pending.set(status.ingress.pending);
+    this.#ready.set(status.ready.ready ? 1 : 0);
+    if (databaseBytes !== null) this.#dbSize.set(databaseBytes);
+    return this.#registry.metrics();
+  }
+
+  #counter<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Counter<Label> {
+    return new Counter({ name, help, labelNames: [...labelNames], registers: [this.#registry] });
+  }
+
+  #gauge(name: string, help: string): Gauge {
+    return new Gauge({ name, help, registers: [this.#registry] });
+  }
+}

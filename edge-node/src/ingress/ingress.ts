@@ -1,0 +1,94 @@
+import type { Clock, Database } from "@hayloft/engine";
+import type { EnvelopeLimits } from "@hayloft/schema";
+import type { MqttMessage, TakeMessage } from "../broker/mqtt-message.ts";
+import { SeenDevices } from "../domain/seen-devices.ts";
+import { GroupCommit } from "./group-commit.ts";
+import type { IngressCounts } from "./ingress-counters.ts";
+import { IngressCounters } from "./ingress-counters.ts";
+import type { ReadMessage } from "./ingress-message.ts";
+import { readMessage } from "./read-message.ts";
+import type { Verdict } from "./store-group.ts";
+import { storeGroup } from "./store-group.ts";
+
+interface IngressSettings {
+  readonly dedupeTtlMs: number;
+  readonly envelope: EnvelopeLimits;
+  readonly batchMessagesMax: number;
+  readonly batchBytesMax: number;
+  readonly batchDelayMs: number;
+  readonly pendingMessagesMax: number;
+}
+
+export interface IngressOptions {
+  readonly database: Database;
+  readonly tenant: string;
+  readonly settings: IngressSettings;
+  readonly clock: Clock;
+  /** Called once per group that could not be stored. */
+  readonly onFailure: (error: unknown) => void;
+  /** Called once per message with what became of it; ids only. */
+  readonly onVerdict: (
+    verdict: Verdict | { readonly outcome: "failed"; readonly reason: null },
+    item: ReadMessage,
+    latencyMs: number,
+  ) => void;
+}
+
+/**
+ * The border between devices and the database. A message is dealt with when its group's transaction is durable; until then
+ * its sender keeps it, so that a crash at any point ends with exactly one row.
+ */
+export class Ingress {
+  readonly #options: IngressOptions;
+  readonly #counters = new IngressCounters();
+  readonly #groups: GroupCommit<ReadMessage, Verdict>;
+
+  constructor(options: IngressOptions) {
+    this.#options = options;
+    const { settings, database, tenant, clock } = options;
+    const seen = new SeenDevices();
+    this.#groups = new GroupCommit({
+      write: async (group) => {
+        try {
+          return await storeGroup({ database, tenant, dedupeTtlMs: settings.dedupeTtlMs, nowMs: clock.nowMs(), seen }, group);
+        } catch (error) {
+          options.onFailure(error);
+          throw error;
+        }
+      },
+      delayMs: settings.batchDelayMs,
+      itemsMax: settings.batchMessagesMax,
+      bytesMax: settings.batchBytesMax,
+      pendingMax: settings.pendingMessagesMax,
+    });
+  }
+
+  /** Takes one message in; see `TakeMessage`. */
+  readonly take: TakeMessage = async (raw: MqttMessage) => {
+    const { clock, tenant, settings, onVerdict } = this.#options;
+    const receivedAtMs = clock.nowMs();
+    this.#counters.received(receivedAtMs);
+    const item = readMessage(raw, receivedAtMs, { ...settings.envelope, tenant });
+    try {
+      const verdict = await this.#groups.submit(item, raw.payload.byteLength + raw.topic.length);
+      const nowMs = clock.nowMs();
+      this.#counters.count(verdict.outcome, verdict.reason, nowMs);
+      onVerdict(verdict, item, nowMs - receivedAtMs);
+      return { accepted: verdict.outcome !== "refused" };
+    } catch (error) {
+      const nowMs = clock.nowMs();
+      this.#counters.count("failed", null, nowMs);
+      onVerdict({ outcome: "failed", reason: null }, item, nowMs - receivedAtMs);
+      throw error;
+    }
+  };
+
+  counts(): IngressCounts {
+    return this.#counters.snapshot(this.#groups.pending, this.#options.clock.nowMs());
+  }
+
+  /** Takes nothing more; resolves when everything taken is durable or was left with its sender. */
+  close(): Promise<void> {
+    return this.#groups.close();
+  }
+}
