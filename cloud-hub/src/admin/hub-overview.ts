@@ -1,0 +1,29 @@
+import type { Database } from "@hayloft/engine";
+
+export interface HubOverview {
+  readonly database_version: string;
+  readonly database_bytes: number;
+  readonly tenants: number;
+  readonly nodes: number;
+  readonly revoked: number;
+  readonly quarantined: number;
+  readonly applied_commits: number;
+  readonly refused_commits: number;
+}
+
+/** What the hub's database holds, in one query. */
+export async function readOverview(database: Database): Promise<HubOverview> {
+  const { rows } = await database.query<HubOverview>(
+    `select current_setting('server_version') as database_version, pg_database_size(current_database()) as database_bytes,
+       (select count(*) from tenants) as tenants,
+       (select count(*) from replica_node where status = 'active') as nodes,
+       (select count(*) from replica_node where status = 'revoked') as revoked,
+       (select count(*) from hayloft.quarantine) as quarantined,
+       (select coalesce(sum(seq), 0)::bigint from hayloft.origin o
+         where not exists (select from hayloft.head h where h.tenant_id = o.tenant_id and h.incarnation = o.incarnation)) as applied_commits,
+       (select count(*) from hayloft.outcome where outcome = 'refused') as refused_commits`,
+  );
+  const [row] = rows;
+  if (row === undefined) throw new Error("a query of aggregates always has one row");
+  return row;
+}

@@ -1,0 +1,96 @@
+import type { Clock, Database, Log, Replica } from "@hayloft/engine";
+import { poolUse } from "@hayloft/engine/postgres";
+import type { FarmRows } from "@hayloft/schema";
+import { readOverview } from "../admin/hub-overview.ts";
+import type { NodeWatch } from "../admin/nodes.ts";
+import { listNodes } from "../admin/nodes.ts";
+import type { HubSettings } from "../config/hub-settings.ts";
+import { maintainHub } from "../jobs/maintain-hub.ts";
+import { RepeatingJob } from "../jobs/repeating-job.ts";
+import { HubMetrics } from "../metrics/hub-metrics.ts";
+import { contactLimits } from "../watch/contact-limits.ts";
+import { noteContact } from "../watch/note-contact.ts";
+import type { Readiness } from "../watch/readiness.ts";
+import { DatabaseProbe } from "../watch/readiness.ts";
+
+/** How often the contact of connected but idle nodes is written down. Well below the least `watch.late_minutes`. */
+const CONTACT_INTERVAL_MS = 20_000;
+
+/** A running hub's state, what its routes ask of it, and its jobs. */
+export class HubState {
+  readonly #metrics = new HubMetrics();
+  /** True from the moment a shutdown begins. */
+  draining = false;
+  readonly #settings: HubSettings;
+  readonly #database: Database;
+  readonly #replica: Replica<FarmRows>;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #probe: DatabaseProbe;
+
+  constructor(settings: HubSettings, database: Database, replica: Replica<FarmRows>, clock: Clock, log: Log) {
+    this.#settings = settings;
+    this.#database = database;
+    this.#replica = replica;
+    this.#clock = clock;
+    this.#log = log;
+    this.#probe = new DatabaseProbe(database);
+  }
+
+  async readiness(): Promise<Readiness> {
+    if (this.draining) return { ready: false, reason: "draining" };
+    const answers = await this.#probe.answers();
+    return { ready: answers, reason: answers ? null : "database" };
+  }
+
+  watch(): NodeWatch {
+    const connected = new Set(this.#replica.children().map((child) => child.node));
+    return { nowMs: this.#clock.nowMs(), limits: contactLimits(this.#settings), connected };
+  }
+
+  async metricsText(): Promise<string> {
+    const { ready } = await this.readiness();
+    const nowMs = this.#clock.nowMs();
+    if (!(await this.#probe.answers())) {
+      return await this.#metrics.text({ ready, connected: 0, pool: poolUse(this.#database), overview: null, nodes: null, nowMs });
+    }
+    const watch = this.watch();
+    return await this.#metrics.text({
+      ready,
+      connected: watch.connected.size,
+      pool: poolUse(this.#database),
+      overview: await readOverview(this.#database),
+      nodes: await listNodes(this.#database, null, watch),
+      nowMs,
+    });
+  }
+
+  nowMs(): number {
+    return this.#clock.nowMs();
+  }
+
+  /** Counts and logs an attempt to enrol; `node` is null when it was refused. */
+  noteEnrolment(outcome: string, node: string | null, address: string): void {
+    this.#metrics.countEnrolment(outcome);
+    const level = outcome === "enrolled" ? "info" : "warn";
+    this.#log({ level, event: "enrolment", peer: node, details: { outcome, address }, error: null });
+  }
+
+  startJobs(): readonly RepeatingJob[] {
+    const maintenance = new RepeatingJob(
+      "maintenance",
+      this.#settings["maintenance.interval_minutes"] * 60_000,
+      this.#log,
+      async () => {
+        const done = await maintainHub(this.#database, this.#settings, this.#clock.nowMs());
+        this.#metrics.countMaintenance("partitions", done.partitions.length);
+        this.#metrics.countMaintenance("pruned_commits", done.prunedCommits);
+        this.#metrics.countMaintenance("deleted_tokens", done.deletedTokens);
+      },
+    );
+    const contact = new RepeatingJob("contact", CONTACT_INTERVAL_MS, this.#log, async () => {
+      await noteContact(this.#database, this.#replica.children(), this.#clock.nowMs());
+    });
+    return [maintenance, contact];
+  }
+}

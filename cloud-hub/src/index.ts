@@ -1,0 +1,15 @@
+export * from "./admin/batches.ts";
+export * from "./admin/devices.ts";
+export * from "./admin/hub-overview.ts";
+export * from "./admin/nodes.ts";
+export * from "./admin/places.ts";
+export * from "./admin/quarantine.ts";
+export * from "./admin/tenants.ts";
+export * from "./admin/tokens.ts";
+export { hubSettings } from "./config/hub-settings.ts";
+export type { HubSettings } from "./config/hub-settings.ts";
+export { hubSettingsOf, loadHubSettings } from "./config/load-hub-settings.ts";
+export { roleStatements } from "./database/role-statements.ts";
+export { prepareDatabase } from "./hub/prepare-database.ts";
+export { startHub } from "./hub/start-hub.ts";
+export type { Hub, StartHubOptions } from "./hub/start-hub.ts";
