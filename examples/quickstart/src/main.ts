@@ -1,0 +1,3 @@
+import { shoppingList } from "./shopping-list.ts";
+
+await shoppingList((line) => console.log(line));
