@@ -1,0 +1,100 @@
+import type { Database } from "@hayloft/engine";
+import { Bench, createPlainTelemetry, START_MS } from "./bench-databases.ts";
+import { assertEqualRows } from "./equal-rows.ts";
+import { type Figure, inTurn, perSecond } from "./measure.ts";
+import { moveRaw } from "./raw-floor.ts";
+import { prepareEdge, startHubSide, TENANT } from "./replica-pair.ts";
+import { type ColumnVectors, INSERT_SQL, rowCount, sliceRows, telemetryRows } from "./telemetry-rows.ts";
+
+const SOURCE = { tenant: TENANT, farm: "f-bench", barns: ["b-1", "b-2", "b-3", "b-4"], startMs: START_MS };
+
+/** Fills a table without capture, as if the rows had come from a barn long ago. */
+const fill = async (database: Database, rows: ColumnVectors): Promise<void> => {
+  await database.transaction(async (tx) => {
+    await tx.query("select set_config('hayloft.applying', 'on', true)");
+    for (let from = 0; from < rowCount(rows); from += 5_000) await tx.query(INSERT_SQL, sliceRows(rows, from, from + 5_000));
+  });
+  await database.script("analyze telemetry_raw");
+};
+
+const floor = async (rows: ColumnVectors): Promise<number> => {
+  const bench = new Bench();
+  try {
+    const from = await bench.postgres();
+    const to = await bench.pglite();
+    await createPlainTelemetry(from);
+    await createPlainTelemetry(to);
+    await fill(from, rows);
+    const speed = await perSecond(rowCount(rows), () => moveRaw(from, to));
+    await assertEqualRows(from, to);
+    return speed;
+  } finally {
+    await bench.close();
+  }
+};
+
+const firstSync = async (rows: ColumnVectors): Promise<{ readonly speed: number; readonly bytesPerRow: number }> => {
+  const bench = new Bench();
+  try {
+    const hub = await startHubSide(bench, await bench.postgres());
+    await fill(hub.database, rows);
+    const edgeDatabase = await bench.pglite();
+    await prepareEdge(edgeDatabase, hub.edgeIdentity.nodeId);
+    const speed = await perSecond(rowCount(rows), async () => {
+      const edge = await hub.openEdge(edgeDatabase);
+      const deadline = Date.now() + 300_000;
+      for (
+        let status = await edge.status();
+        status.filling || !status.peers.some(({ connected }) => connected);
+        status = await edge.status()
+      ) {
+        if (Date.now() > deadline) throw new Error("the first sync did not end within 300 s");
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    });
+    const bytesPerRow = hub.bytes().down / rowCount(rows);
+    await assertEqualRows(edgeDatabase, hub.database);
+    return { speed, bytesPerRow };
+  } finally {
+    await bench.close();
+  }
+};
+
+/** F5 (without a cached image) and the downward half of F7. */
+export const fillEdge = async (count: number, runs: number): Promise<readonly Figure[]> => {
+  const rows = telemetryRows(SOURCE, count);
+  let bytesPerRow = 0;
+  const speed = await inTurn(
+    runs,
+    () => floor(rows),
+    async () => {
+      const result = await firstSync(rows);
+      bytesPerRow = result.bytesPerRow;
+      return result.speed;
+    },
+  );
+  const ratio = speed.ours / speed.floor;
+  return [
+    {
+      id: "F5",
+      what: `first sync of ${count.toLocaleString("en-US")} rows to an empty edge`,
+      unit: "rows/s",
+      ...speed,
+      ratio,
+      goal: ">= 0.90",
+      reached: ratio >= 0.9,
+      runs,
+    },
+    {
+      id: "F7",
+      what: "bytes on the wire down, handshake included, against the JSON envelope",
+      unit: "bytes/row",
+      floor: 420,
+      ours: bytesPerRow,
+      ratio: bytesPerRow / 420,
+      goal: "<= 48",
+      reached: bytesPerRow <= 48,
+      runs,
+    },
+  ];
+};

@@ -1,0 +1,42 @@
+import { Command } from "commander";
+import { localWrite } from "./f1-local-write.ts";
+import { ingestMessages } from "./f2-ingress.ts";
+import { drainBacklog } from "./f3-drain.ts";
+import { fillEdge } from "./f5-first-sync.ts";
+import { formatFigures, writeResults } from "./report.ts";
+import type { Figure } from "./measure.ts";
+
+interface Flags {
+  readonly only: string | undefined;
+  readonly rows: string;
+  readonly runs: string;
+}
+
+const flags = new Command("bench")
+  .description("Floors and ours in turn, in one run; prints medians and ratios and writes bench/results.json.")
+  .option("--only <ids>", "comma-separated ids, for example F1,F3")
+  .option("--rows <count>", "rows a run", "100000")
+  .option("--runs <count>", "runs of each", "3")
+  .parse()
+  .opts<Flags>();
+
+const rows = Number(flags.rows);
+const runs = Number(flags.runs);
+const benchmarks: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
+  F1: () => localWrite(rows, runs),
+  F2: () => ingestMessages(rows, runs),
+  F3: () => drainBacklog(rows, runs),
+  F5: () => fillEdge(rows, runs),
+};
+
+const wanted = flags.only?.split(",") ?? Object.keys(benchmarks);
+const figures: Figure[] = [];
+for (const id of wanted) {
+  const benchmark = benchmarks[id];
+  if (benchmark === undefined) throw new Error(`no benchmark ${id}; there are ${Object.keys(benchmarks).join(", ")}`);
+  console.log(`${id} …`);
+  const measured = await benchmark();
+  console.log(formatFigures(measured));
+  figures.push(...measured);
+}
+writeResults(figures, { rows, runs });

@@ -1,0 +1,57 @@
+import type { Hub, HubSettings, StartHubOptions } from "@hayloft/cloud-hub";
+import { startHub } from "@hayloft/cloud-hub";
+import type { Database, LogEvent } from "@hayloft/engine";
+import { dropPostgres, freshPostgresUrl } from "@hayloft/engine/testing";
+
+/** A hub on a database of its own of the run's Postgres server, that can be stopped and started again. */
+export class TestHub {
+  readonly databaseUrl: string;
+  readonly events: LogEvent[] = [];
+  readonly #settings: Partial<HubSettings>;
+  readonly #options: StartHubOptions;
+  #hub: Hub | null = null;
+
+  private constructor(databaseUrl: string, settings: Partial<HubSettings>, options: StartHubOptions) {
+    this.databaseUrl = databaseUrl;
+    this.#settings = settings;
+    this.#options = options;
+  }
+
+  static async start(settings: Partial<HubSettings> = {}, options: StartHubOptions = {}): Promise<TestHub> {
+    const hub = new TestHub(await freshPostgresUrl(), settings, options);
+    await hub.start();
+    return hub;
+  }
+
+  get hub(): Hub {
+    if (this.#hub === null) throw new Error("the hub is not running");
+    return this.#hub;
+  }
+
+  get database(): Database {
+    return this.hub.database;
+  }
+
+  get url(): string {
+    return this.hub.httpUrl;
+  }
+
+  async start(): Promise<void> {
+    this.#hub = await startHub(
+      { "http.port": 0, "enrol.attempts_per_minute": 10_000, "shutdown.reconnect_after_ms": 100, ...this.#settings },
+      { databaseUrl: this.databaseUrl, log: (event) => this.events.push(event), ...this.#options },
+    );
+  }
+
+  async stop(): Promise<void> {
+    const hub = this.#hub;
+    this.#hub = null;
+    await hub?.stop();
+  }
+
+  /** Stops it and drops its database. */
+  async end(): Promise<void> {
+    await this.stop();
+    await dropPostgres(this.databaseUrl);
+  }
+}
