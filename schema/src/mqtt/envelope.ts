@@ -81,9 +81,11 @@ const fieldsOf = (issues: readonly v.BaseIssue<unknown>[]): string =>
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
 function readJson(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return JSON.parse(decoder.decode(bytes));
   } catch {
     // Not UTF-8, not JSON, or nested too deeply: to the sender it is all the same.
     return undefined;
@@ -109,9 +111,11 @@ function mismatch(topic: Topic, envelope: Envelope): Refusal | null {
 
 /** What a payload says a second time must be what the topic says. */
 function contradiction(topic: Topic, payload: Readonly<Record<string, unknown>>): string | null {
-  const stated: Readonly<Record<string, unknown>> = { ...topic };
-  const names = ["metric", "session_id", "station_id"].filter((name) => Object.hasOwn(stated, name));
-  return names.find((name) => (payload[name] ?? stated[name]) !== stated[name]) ?? null;
+  const differs = (name: string, stated: string): boolean => (payload[name] ?? stated) !== stated;
+  if (topic.kind === "telemetry") return differs("metric", topic.metric) ? "metric" : null;
+  if (topic.kind !== "weighvision") return null;
+  if (differs("session_id", topic.session_id)) return "session_id";
+  return differs("station_id", topic.station_id) ? "station_id" : null;
 }
 
 function readPayload(topic: Topic, type: EventType, raw: Readonly<Record<string, unknown>>) {
@@ -120,6 +124,26 @@ function readPayload(topic: Topic, type: EventType, raw: Readonly<Record<string,
   if (!parsed.success) return refuse("payload-invalid", fieldsOf(parsed.issues));
   const field = contradiction(topic, parsed.output);
   return field === null ? { ok: true as const, payload: parsed.output, replaced } : refuse("payload-invalid", field);
+}
+
+/** The message, field by field: spreading objects costs as much as reading the JSON. */
+function messageOf(topic: Topic, envelope: Envelope, schemaVersion: string, payload: PayloadOf<EventType>): Message {
+  // The schema was chosen by the event type, so the two belong together; the compiler cannot follow that.
+  return {
+    schema_version: schemaVersion,
+    event_id: envelope.event_id,
+    trace_id: envelope.trace_id,
+    tenant_id: envelope.tenant_id,
+    farm_id: topic.farm_id,
+    barn_id: topic.barn_id,
+    device_id: envelope.device_id,
+    event_type: envelope.event_type,
+    occurred_at: envelope.ts,
+    produced_at: envelope.produced_at,
+    retry_count: envelope.retry_count,
+    topic,
+    payload,
+  } as Message;
 }
 
 /**
@@ -135,7 +159,7 @@ export function parseEnvelope(topic: Topic, bytes: Uint8Array, limits: EnvelopeL
   if (body["schema_version"] === undefined || body["schema_version"] === null) warnings.push("schema-version-missing");
   if (typeof stated !== "string" || version.exec(stated)?.[1] !== "1") return refuse("schema-version", "supported 1.x");
   if (body["ts"] === undefined && body["occurred_at"] !== undefined) warnings.push("ts-alias");
-  const parsed = v.safeParse(envelopeSchema, { ...body, ts: body["ts"] ?? body["occurred_at"] });
+  const parsed = v.safeParse(envelopeSchema, (body["ts"] ?? null) === null ? { ...body, ts: body["occurred_at"] } : body);
   if (!parsed.success) return refuse("envelope-invalid", fieldsOf(parsed.issues));
   const envelope = parsed.output;
   const refused = mismatch(topic, envelope);
@@ -144,18 +168,7 @@ export function parseEnvelope(topic: Topic, bytes: Uint8Array, limits: EnvelopeL
   if (!read.ok) return read;
   if (read.replaced) warnings.push("payload-alias");
   if (envelope.trace_id === null) warnings.push("trace-id-missing");
-  const { ts, ...rest } = envelope;
-  // The schema was chosen by the event type, so the two belong together; the compiler cannot follow that.
-  const message = {
-    ...rest,
-    schema_version: stated,
-    farm_id: topic.farm_id,
-    barn_id: topic.barn_id,
-    occurred_at: ts,
-    topic,
-    payload: read.payload,
-  } as Message;
-  return { ok: true, message, warnings };
+  return { ok: true, message: messageOf(topic, envelope, stated, read.payload), warnings };
 }
 
 /** Refuses what a wrong clock made: a message from the future, or one older than the barn keeps readings. */

@@ -14,15 +14,17 @@ const kilograms = v.pipe(v.number(), v.finite(), v.minValue(0), v.maxValue(999_9
 /** What `numeric(12, 4)` holds. */
 const reading = v.pipe(v.number(), v.finite(), v.minValue(-99_999_999), v.maxValue(99_999_999));
 
+/** Every month has 28 days; only a later one is looked up. */
+function dayExists(instantText: string): boolean {
+  const day = Number(instantText.slice(8, 10));
+  return day <= 28 || new Date(`${instantText.slice(0, 10)}T00:00:00Z`).getUTCDate() === day;
+}
+
 /** An instant with zone, years 2000 to 2999. A day that does not exist is refused and not rolled over. */
 export const instant = v.pipe(
   v.string(),
   v.regex(instantPattern),
-  v.transform((value) => {
-    const day = new Date(`${value.slice(0, 10)}T00:00:00Z`);
-    const dayExists = !Number.isNaN(day.getTime()) && day.toISOString().slice(0, 10) === value.slice(0, 10);
-    return dayExists ? new Date(value) : new Date(Number.NaN);
-  }),
+  v.transform((value) => new Date(dayExists(value) ? value : Number.NaN)),
   v.date(),
   v.check((value) => value.getUTCFullYear() >= 2000 && value.getUTCFullYear() <= 2999, "is out of range"),
 );
@@ -102,7 +104,9 @@ export function withoutAliases(
   type: EventType,
   payload: Readonly<Record<string, unknown>>,
 ): { readonly payload: Readonly<Record<string, unknown>>; readonly replaced: boolean } {
-  const found = Object.entries(aliases[type] ?? {}).flatMap(([name, others]) => {
+  const known = aliases[type];
+  if (known === undefined) return { payload, replaced: false };
+  const found = Object.entries(known).flatMap(([name, others]) => {
     const other = Object.hasOwn(payload, name) ? undefined : others.find((item) => Object.hasOwn(payload, item));
     return other === undefined ? [] : [[name, payload[other]] as const];
   });
