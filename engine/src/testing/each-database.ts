@@ -1,14 +1,17 @@
-import { describe } from "vitest";
+import { describe, inject } from "vitest";
 import type { Database } from "../store/database.ts";
 import { freshPglite } from "./fresh-pglite.ts";
 import { freshPostgres } from "./fresh-postgres.ts";
 
-/** Runs the same tests on PGlite and on Postgres; `open` gives a new, empty database that the test closes. */
+/**
+ * Runs the same tests on PGlite and on Postgres; `open` gives a new, empty database that the test closes. In the project of
+ * an older Postgres only on that: PGlite is the same in every project.
+ */
 export function eachDatabase(name: string, tests: (open: () => Promise<Database>) => void): void {
-  describe(`${name} on PGlite`, () => {
-    tests(freshPglite);
-  });
-  describe(`${name} on Postgres`, () => {
-    tests(freshPostgres);
+  const release = inject("hayloftOlderPostgres");
+  const databases =
+    release === null ? { PGlite: freshPglite, Postgres: freshPostgres } : { [`Postgres ${release}`]: freshPostgres };
+  describe.each(Object.entries(databases))(`${name} on %s`, (_, open) => {
+    tests(open);
   });
 }

@@ -6,8 +6,10 @@ import { startEmbeddedPostgres } from "../store/postgres/embedded-postgres.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** Connection string of the server that all tests of the run share. */
+    /** Connection string of the server that all tests of the project share. */
     hayloftPostgres: string;
+    /** The release of that server when it is an older one, whose project repeats what depends on the database. */
+    hayloftOlderPostgres: string | null;
   }
 }
 
@@ -20,22 +22,20 @@ const settings = {
   shared_buffers: "64MB",
 };
 
-let remove: () => Promise<void> = () => Promise.resolve();
-
-/** The vitest global setup: one Postgres server for the whole run. */
-export async function setup(project: TestProject): Promise<void> {
+/** The vitest global setup: one Postgres server for the whole run of a project. Returns what stops and removes it. */
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const release = project.config.provide.hayloftOlderPostgres;
   const root = await mkdtemp(path.join(tmpdir(), "hayloft-postgres-"));
   // The server runs as another user when we are root.
   await chmod(root, 0o755);
-  const server = await startEmbeddedPostgres({ dataDir: path.join(root, "data"), settings });
+  const server = await startEmbeddedPostgres({
+    dataDir: path.join(root, "data"),
+    settings,
+    ...(release && { packageName: `embedded-postgres-${release}` }),
+  });
   project.provide("hayloftPostgres", server.connectionString);
-  remove = async () => {
+  return async () => {
     await server.stop();
     await rm(root, { recursive: true, force: true });
   };
-}
-
-/** Stops and removes the server. */
-export async function teardown(): Promise<void> {
-  await remove();
 }

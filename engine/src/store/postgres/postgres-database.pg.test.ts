@@ -12,6 +12,15 @@ describe("Postgres through a pool", () => {
     await dropPostgres(url);
   });
 
+  it("S2.1 works on the release of its project: 18, and each older one that is supported", async () => {
+    const db = await openPostgresDatabase({ connectionString: url });
+    const { rows } = await db.query<{ release: string }>(
+      "select (current_setting('server_version_num')::int / 10000)::text as release",
+    );
+    expect(rows).toEqual([{ release: inject("hayloftOlderPostgres") ?? "18" }]);
+    await db.close();
+  });
+
   it("F-E8 reports a commit whose answer was lost as unavailable with an unknown outcome, and does not repeat it", async () => {
     const proxy = await cuttingProxy(url);
     const db = await openPostgresDatabase({ connectionString: proxy.connectionString });
