@@ -166,6 +166,8 @@ export class SimNode {
       heads: async (...args) => await this.#stored(async () => await sound.heads(...args)),
       receivedCursors: async (...args) => await this.#stored(async () => await sound.receivedCursors(...args)),
       acknowledgedCursors: async (...args) => await this.#stored(async () => await sound.acknowledgedCursors(...args)),
+      grantedBy: async (...args) => await this.#stored(async () => await sound.grantedBy(...args)),
+      takeGrant: async (...args) => await this.#stored(async () => await sound.takeGrant(...args)),
       readLog: async (...args) => await this.#stored(async () => await sound.readLog(...args)),
       apply: async (...args) => await this.#stored(async () => await sound.apply(...args)),
       recordAcknowledgement: async (...args) => await this.#stored(async () => await sound.recordAcknowledgement(...args)),

@@ -74,6 +74,18 @@ export class SimStorage implements ReplicaStorage {
     return this.#cursors(peer, (mark) => mark.received);
   }
 
+  async grantedBy(peer: string, tenant: string): Promise<string | null> {
+    return this.store.peer(peer, tenant).granted;
+  }
+
+  async takeGrant(peer: string, tenant: string, granted: string): Promise<boolean> {
+    const mark = this.store.peer(peer, tenant);
+    const changed = mark.granted !== null && mark.granted !== granted;
+    mark.granted = granted;
+    this.#observer.committed();
+    return changed;
+  }
+
   async acknowledgedCursors(peer: string): Promise<readonly Cursor[]> {
     return this.#cursors(peer, (mark) => mark.acknowledged);
   }

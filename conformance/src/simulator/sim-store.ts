@@ -49,6 +49,7 @@ export interface PeerMark {
   received: Cursor | null;
   acknowledged: Cursor | null;
   snapshot: { readonly at: Cursor; readonly cursor: SnapshotCursor } | null;
+  granted: string | null;
 }
 
 export interface StoredOutcome {
@@ -131,7 +132,7 @@ export class SimStore {
     const key = `${node} ${tenant}`;
     let mark = this.peers.get(key);
     if (mark === undefined) {
-      mark = { received: null, acknowledged: null, snapshot: null };
+      mark = { received: null, acknowledged: null, snapshot: null, granted: null };
       this.peers.set(key, mark);
     }
     return mark;

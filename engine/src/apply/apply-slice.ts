@@ -12,7 +12,8 @@ import { beginApplying, type ReplicaEnvironment } from "./apply-environment.ts";
 import { refusalOfCommit, refusalOfShape } from "./check-authority.ts";
 import { refusedByExistingScope } from "./existing-scope.ts";
 import { findAuthors } from "./find-authors.ts";
-import { lockCursor, moveCursor } from "./peer-cursor.ts";
+import { bringsRowsIn } from "../scope/entering-rows.ts";
+import { lockCursor, moveCursor, noteDue } from "./peer-cursor.ts";
 import { writeCommits, type WriteResult } from "./write-commits.ts";
 
 type Refusals = ReadonlyMap<Commit, ErrorCode>;
@@ -59,6 +60,7 @@ async function applyInTransaction(
     slice.tenant,
     fresh.filter((commit) => !judged.has(commit)),
   );
+  const refill = from === "parent" && (await bringsRowsIn(tx, env, slice.tenant, ready));
   const written = await writeCommits(
     tx,
     env,
@@ -84,11 +86,14 @@ async function applyInTransaction(
   const { outcomes, areMore } =
     from === "child" ? await outcomesToTell(tx, env, told, slice.commits) : { outcomes: [], areMore: false };
   await moveCursor(tx, request, position);
+  const waits = from === "parent" && [...refused.keys()].some(({ changes }) => changes.some(({ op }) => op === "evict"));
+  if (refill || waits) await noteDue(tx, request, { refill, purge: waits });
   const rowsApplied = applied.reduce((sum, commit) => commit.changes.reduce((rows, change) => rows + change.rowCount, sum), 0);
   return {
     position,
     outcomes,
     untold: areMore,
+    refill,
     rowsApplied,
     commitsApplied: applied.length,
     commitsDuplicate: duplicates.length,

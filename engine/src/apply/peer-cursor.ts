@@ -44,3 +44,15 @@ export async function moveCursor(tx: SqlSession, { peer, from, slice }: ApplyReq
     [peer, slice.tenant, from, slice.incarnation, position],
   );
 }
+
+/** Remembers that rows from this parent have to be filled anew, or that evictions wait until it has our work. */
+export async function noteDue(
+  tx: SqlSession,
+  { peer, slice }: ApplyRequest,
+  due: { readonly refill: boolean; readonly purge: boolean },
+): Promise<void> {
+  await tx.query(
+    `update hayloft.peer set refill_due = refill_due or $3::boolean, purge_due = purge_due or $4::boolean where node_id = $1::uuid and tenant_id = $2`,
+    [peer, slice.tenant, due.refill, due.purge],
+  );
+}

@@ -56,6 +56,24 @@ export function deleteSql(plan: RowPlan): string {
   return `delete from ${sqlName(plan.table.name)} as t using unnest(${arrayParameters(plan, key, 1)}) as incoming (${sqlNames(key)}) where ${keyEquality(plan, "t", "incoming")}`;
 }
 
+/** Primary keys in text form, and the join with vectors of primary keys, from the first parameter on. */
+export const keyArraysSql = (plan: RowPlan, alias: string): { readonly columns: string; readonly join: string } => ({
+  columns: plan.table.primaryKey.map((column) => `${alias}.${sqlName(column)}::text as ${sqlName(column)}`).join(", "),
+  join: `unnest(${arrayParameters(plan, plan.table.primaryKey, 1)}) as incoming (${sqlNames(plan.table.primaryKey)}) on ${keyEquality(plan, alias, "incoming")}`,
+});
+
+/**
+ * Rows of a table that refer, by the given columns, to rows of `target` with the given primary keys: their primary keys, or
+ * with `referred` those of the rows that they refer to.
+ */
+export function selectReferringSql(plan: RowPlan, columns: readonly string[], target: RowPlan, referred = false): string {
+  const shown = referred ? { alias: "incoming", key: target.table.primaryKey } : { alias: "t", key: plan.table.primaryKey };
+  const list = `distinct ${shown.key.map((column) => `${shown.alias}.${sqlName(column)}::text as ${sqlName(column)}`).join(", ")}`;
+  const key = target.table.primaryKey;
+  const joined = key.map((column, place) => `t.${sqlName(columns[place] ?? "")} = incoming.${sqlName(column)}`).join(" and ");
+  return `select ${list} from ${sqlName(plan.table.name)} as t join unnest(${arrayParameters(target, key, 1)}) as incoming (${sqlNames(key)}) on ${joined}`;
+}
+
 /** Reads the given columns, in text form, of the rows with the given primary keys. */
 export function selectByKeySql(plan: RowPlan, columns: readonly string[], lock: boolean): string {
   const key = plan.table.primaryKey;

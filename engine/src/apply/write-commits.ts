@@ -3,6 +3,7 @@ import type { ErrorCode } from "../error/error-codes.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
 import type { ApplyRequest } from "../replica/replica-storage.ts";
 import type { SqlSession } from "../store/database.ts";
+import { evictDependents } from "../scope/evict-dependents.ts";
 import { sqlstateOf } from "../store/sql-error.ts";
 import type { ReplicaEnvironment } from "./apply-environment.ts";
 import { itemsByTable, RefusedCommits } from "./batch.ts";
@@ -33,6 +34,7 @@ async function writeAll(
     else await writePlain(tx, plan, tenant, items);
     checks ||= env.linked.has(name);
   }
+  if (from === "parent") await evictDependents(tx, env, tenant, commits);
   for (const items of tables.values()) for (const { change } of items) await projectChange(tx, env, change);
   if (checks) await tx.script("set constraints all immediate; set constraints all deferred");
   return losers;

@@ -30,7 +30,8 @@ export function restrictedScopes(
   });
 }
 
-function keepRows(change: Change, rows: readonly number[]): Change {
+/** Only the given rows of a change. */
+export function keepRows(change: Change, rows: readonly number[]): Change {
   if (rows.length === change.rowCount) return change;
   return { ...change, values: change.values.map((vector) => rows.map((row) => vector[row] ?? null)), rowCount: rows.length };
 }

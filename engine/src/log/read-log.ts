@@ -2,6 +2,7 @@ import { type ReplicaEnvironment, tablesSentTo } from "../apply/apply-environmen
 import type { Change, Commit } from "../commit/commit.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
 import type { Grant, LogSlice, ReadLogRequest } from "../replica/replica-storage.ts";
+import { hideOrphans } from "../scope/hide-orphans.ts";
 import type { Database, SqlSession } from "../store/database.ts";
 import { COMMIT_COLUMNS, changeOfRow, type ChangeRow, commitOfRow, type CommitRow } from "./commit-row.ts";
 import { visibleChanges } from "./filter-commit.ts";
@@ -62,7 +63,8 @@ async function readSlice(
     const shown = direction.grant === null ? all : visibleChanges(all, env.plans, direction.grant, direction.scoped);
     return shown.length === 0 && direction.grant !== null ? [] : [commitOfRow(tenant, row, shown)];
   });
-  return { tenant, incarnation: head.incarnation, after, upTo: upTo ?? after, head: head.position, commits };
+  const visible = direction.grant !== null && direction.scoped ? await hideOrphans(tx, env.plans, direction.grant, commits) : commits;
+  return { tenant, incarnation: head.incarnation, after, upTo: upTo ?? after, head: head.position, commits: visible };
 }
 
 /** The rows up to the limits, at least one of those that are for the peer. */

@@ -1,6 +1,7 @@
 import { beginApplying, type ReplicaEnvironment } from "../apply/apply-environment.ts";
 import { applyTruth } from "../apply/apply-truth.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
+import { purgeDue } from "../scope/purge-scope.ts";
 import { dropHeld, holdCommits } from "../quarantine/held-commit.ts";
 import { storeOutcome } from "../receipt/outcomes.ts";
 import type { AckRecord, CommitOutcome } from "../replica/replica-storage.ts";
@@ -23,23 +24,24 @@ export async function recordAcknowledgement(database: Database, env: ReplicaEnvi
     if (ack.position > head.position) {
       throw new HayloftError("history-diverged", { tenant: ack.tenant, acknowledged: ack.position, position: head.position });
     }
-    const before = await moveAcknowledged(tx, env, ack);
+    const { before, purge } = await moveAcknowledged(tx, env, ack);
     if (ack.top) await raiseTopSeqs(tx, ack.tenant, before, ack.position);
     // The last first, as when undoing: a row goes before the row that it refers to, and comes back after it.
     for (const outcome of ack.outcomes.toReversed()) await takeOutcome(tx, env, ack, outcome);
+    if (purge) await purgeDue(tx, env, ack.peer, ack.tenant);
   });
 }
 
-/** Returns the position acknowledged before. */
-async function moveAcknowledged(tx: SqlSession, env: ReplicaEnvironment, ack: AckRecord): Promise<number> {
+/** Returns the position acknowledged before, and whether rows wait for this to be purged. */
+async function moveAcknowledged(tx: SqlSession, env: ReplicaEnvironment, ack: AckRecord): Promise<{ readonly before: number; readonly purge: boolean }> {
   // The relation of a peer that is new here: what it is for another tenant, else the parent when we have one.
   await tx.query(
     `insert into hayloft.peer (node_id, tenant_id, relation)
     select $1::uuid, $2, coalesce((select max(relation) from hayloft.peer where node_id = $1::uuid), $3) on conflict do nothing`,
     [ack.peer, ack.tenant, env.hasParent ? "parent" : "child"],
   );
-  const { rows } = await tx.query<{ acked_incarnation: string | null; acked_position: number | null }>(
-    `select acked_incarnation, acked_position from hayloft.peer where node_id = $1::uuid and tenant_id = $2 for update`,
+  const { rows } = await tx.query<{ acked_incarnation: string | null; acked_position: number | null; purge_due: boolean }>(
+    `select acked_incarnation, acked_position, purge_due from hayloft.peer where node_id = $1::uuid and tenant_id = $2 for update`,
     [ack.peer, ack.tenant],
   );
   const [row] = rows;
@@ -49,7 +51,7 @@ async function moveAcknowledged(tx: SqlSession, env: ReplicaEnvironment, ack: Ac
     where node_id = $1::uuid and tenant_id = $2`,
     [ack.peer, ack.tenant, ack.incarnation, Math.max(before, ack.position)],
   );
-  return before;
+  return { before, purge: row?.purge_due === true };
 }
 
 async function raiseTopSeqs(tx: SqlSession, tenant: string, after: number, upTo: number): Promise<void> {

@@ -66,6 +66,10 @@ const answerers: Answerers = {
     onProgress(tenant);
     return null;
   },
+  "take-grant": async (options, { tenant, granted }) => {
+    const changed = await options.ports.storage.takeGrant(parentNode(options), tenant, granted);
+    return work({ type: "grant-taken", tenant, changed });
+  },
   "begin-snapshot": beginSnapshot,
   "read-page": readPage,
   "apply-page": async (options, { page, ownAfter }) => {
@@ -103,7 +107,7 @@ async function checkChild(
   return answer({ type: "child-checked", node: { node: found.node, grant: found.grant }, positions });
 }
 
-const nowhere: Positions = { heads: [], received: [], acknowledged: [], unfinished: [] };
+const nowhere: Positions = { heads: [], received: [], acknowledged: [], unfinished: [], granted: null };
 
 async function readPositions(
   { storage }: SessionPorts,
@@ -115,7 +119,9 @@ async function readPositions(
   const received = await storage.receivedCursors(peer);
   const acknowledged = await storage.acknowledgedCursors(peer);
   const unfinished = await Promise.all(snapshots.map(async (tenant) => await storage.unfinishedSnapshot(peer, tenant)));
-  return { heads, received, acknowledged, unfinished: unfinished.filter((item) => item !== null) };
+  const [own] = ours;
+  const granted = snapshots.length === 0 || own === undefined ? null : await storage.grantedBy(peer, own);
+  return { heads, received, acknowledged, unfinished: unfinished.filter((item) => item !== null), granted };
 }
 
 async function readLog({ ports }: AnswerOptions, effect: EffectOf<"read-log">): Promise<SessionEvent> {

@@ -74,6 +74,8 @@ export interface ApplyResult {
   readonly outcomes: readonly CommitOutcome[];
   /** True when outcomes are left: no acknowledgement may name the position before an empty slice at it has brought them all. */
   readonly untold?: boolean;
+  /** True when rows came into our scope that no commit brings: a snapshot has to fill them. */
+  readonly refill?: boolean;
   readonly rowsApplied: number;
   readonly commitsApplied: number;
   readonly commitsDuplicate: number;
@@ -112,10 +114,14 @@ export interface SnapshotCursor {
 export interface ReplicaStorage {
   /** The head of each of the given tenants' logs; a log that does not exist yet is created at position 0. */
   heads(tenants: readonly string[]): Promise<readonly LogHead[]>;
-  /** How far we have applied the logs of this peer. */
+  /** How far we have applied the logs of this peer; nothing of a log whose rows have to be filled anew. */
   receivedCursors(peer: string): Promise<readonly Cursor[]>;
   /** How far the peer has acknowledged our logs. */
   acknowledgedCursors(peer: string): Promise<readonly Cursor[]>;
+  /** The grant under which the parent's rows came, as `grantText`; null before the first session. */
+  grantedBy(peer: string, tenant: string): Promise<string | null>;
+  /** Stores the parent's grant; true when another was in force, so that rows have to be filled and purged. */
+  takeGrant(peer: string, tenant: string, granted: string): Promise<boolean>;
   /** Throws `behind-horizon` when commits after `after` were pruned. */
   readLog(request: ReadLogRequest): Promise<LogSlice>;
   /** Throws `sequence-gap`, `content-hash`, `clock-ahead` or `history-diverged` when the slice as a whole cannot be taken. */

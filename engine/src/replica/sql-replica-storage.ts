@@ -11,6 +11,7 @@ import { restampUnacknowledged } from "../log/restamp.ts";
 import { waitingOrigins } from "../quarantine/held-commit.ts";
 import { releaseHeld } from "../quarantine/release-held.ts";
 import { applySnapshot, finishSnapshot, unfinishedSnapshot } from "../snapshot/apply-snapshot.ts";
+import { grantedBy, takeGrant } from "../scope/take-grant.ts";
 import { readSnapshot } from "../snapshot/read-snapshot.ts";
 import type { Database } from "../store/database.ts";
 import type {
@@ -72,6 +73,14 @@ export class SqlReplicaStorage implements ReplicaStorage {
 
   async acknowledgedCursors(peer: string): Promise<readonly Cursor[]> {
     return await this.#cursors(peer, "acked");
+  }
+
+  async grantedBy(peer: string, tenant: string): Promise<string | null> {
+    return await grantedBy(this.#database, peer, tenant);
+  }
+
+  async takeGrant(peer: string, tenant: string, granted: string): Promise<boolean> {
+    return await takeGrant(this.#database, peer, tenant, granted);
   }
 
   async readLog(request: ReadLogRequest): Promise<LogSlice> {
@@ -148,7 +157,7 @@ export class SqlReplicaStorage implements ReplicaStorage {
   async #cursors(peer: string, kind: "received" | "acked"): Promise<readonly Cursor[]> {
     const { rows } = await this.#database.query<Cursor>(
       `select tenant_id as tenant, ${kind}_incarnation as incarnation, ${kind}_position as position from hayloft.peer
-      where node_id = $1::uuid and ${kind}_incarnation is not null and ${kind}_position is not null`,
+      where node_id = $1::uuid and ${kind}_incarnation is not null and ${kind}_position is not null${kind === "received" ? " and not refill_due" : ""}`,
       [peer],
     );
     return rows;

@@ -1,8 +1,9 @@
 import type { PageFrame, RejectFrame, SnapshotDoneFrame } from "../protocol/frame.ts";
 import { applyNext, enqueue, hold, incomingOf, release } from "./incoming-log.ts";
 import type { Handled, Replication } from "./replication-state.ts";
-import { andThen, withIncoming } from "./replication-state.ts";
+import { andThen, unchanged, withIncoming } from "./replication-state.ts";
 import type { ReplicationEvent } from "./session-event.ts";
+import { grantText } from "../scope/grant-text.ts";
 import { SessionFault } from "./session-fault.ts";
 
 /**
@@ -25,6 +26,27 @@ export function requestSnapshot(state: Replication, tenant: string): Handled {
       { type: "send", frame: { type: "snapshot", tenant, cursor: resumed?.cursor ?? null } },
     ],
   };
+}
+
+/** Stores the grant of this session when another was in force, or none is known. */
+export function tellGrant(state: Replication, before: string | null): Handled {
+  const granted = grantText(state.grant);
+  if (granted === before) return unchanged(state);
+  return { state, effects: [{ type: "take-grant", tenant: state.grant.tenant, granted }] };
+}
+
+/** Under another grant, other rows are ours to hold: a snapshot brings them and shows which are not. */
+export function onGrantTaken(state: Replication, event: Extract<ReplicationEvent, { type: "grant-taken" }>): Handled {
+  const log = state.incoming.get(event.tenant);
+  if (!event.changed || log === undefined) return unchanged(state);
+  return requestSnapshot(withIncoming(state, { ...log, unfinished: null }), event.tenant);
+}
+
+/** Rows that came into scope have others beneath them, which are in no commit: a snapshot brings them. */
+export function refillAfter(state: Replication, tenant: string, refill: boolean): Handled {
+  const log = incomingOf(state, tenant);
+  if (!refill || log.mode === "snapshot") return unchanged(state);
+  return requestSnapshot(withIncoming(state, { ...log, unfinished: null }), tenant);
 }
 
 /** The parent cannot go on where we are, because it pruned its log. */

@@ -9,7 +9,10 @@ import {
   onPageApplied,
   onSnapshotDone,
   onSnapshotFinished,
+  onGrantTaken,
+  refillAfter,
   requestSnapshot,
+  tellGrant,
 } from "./incoming-snapshot.ts";
 import type { LocalSide } from "./local-side.ts";
 import type { Moment } from "./moment.ts";
@@ -95,7 +98,10 @@ export function openReplication(opening: Opening, at: Moment): Handled {
   const opened: Handled = { state, effects: [{ type: "skew", skewMs: state.skewMs }] };
   if (towards === "up") {
     const full = into.reduce((step, head) => andThen(step, (now) => endFilling(now, head.tenant)), opened);
-    return andThen(fill(full, opening), pump);
+    return andThen(
+      andThen(fill(full, opening), (now) => tellGrant(now, ours.granted)),
+      pump,
+    );
   }
   return andThen(
     andThen(opened, (now) => tellAgain(now, grant.tenant)),
@@ -212,7 +218,8 @@ const workHandlers: WorkHandlers = {
   "read-failed": onReadFailed,
   applied: (state, event) => {
     const probed = state.incoming.get(event.tenant)?.applying?.probe === true;
-    return andThen(onApplied(state, event), (now) => afterApply(now, event.tenant, probed));
+    const filled = andThen(onApplied(state, event), (now) => refillAfter(now, event.tenant, event.result.refill === true));
+    return andThen(filled, (now) => afterApply(now, event.tenant, probed));
   },
   "apply-failed": onApplyFailed,
   "ack-recorded": onAckRecorded,
@@ -223,6 +230,7 @@ const workHandlers: WorkHandlers = {
   "page-read": onPageRead,
   "page-applied": onPageApplied,
   "snapshot-finished": onSnapshotFinished,
+  "grant-taken": onGrantTaken,
   pressure: (state, event, at) =>
     unchanged({ ...state, linkHigh: event.high, linkHighSinceMs: event.high ? (state.linkHighSinceMs ?? at.steadyMs) : null }),
 };

@@ -46,6 +46,7 @@ export type SessionEffect =
     }
   | { readonly type: "apply-page"; readonly page: PageFrame; readonly ownAfter: number }
   | { readonly type: "finish-snapshot"; readonly at: Cursor }
+  | { readonly type: "take-grant"; readonly tenant: string; readonly granted: string }
 
   // Notices to the replica; not answered
   | { readonly type: "established"; readonly peer: string; readonly grant: Grant; readonly top: boolean }

@@ -26,6 +26,8 @@ export interface Positions {
   readonly received: readonly Cursor[];
   readonly acknowledged: readonly Cursor[];
   readonly unfinished: readonly UnfinishedSnapshot[];
+  /** The grant under which the parent's rows came, as `grantText`; null before the first session, and on the parent's side. */
+  readonly granted: string | null;
 }
 
 /** What became of an effect of the handshake. */
@@ -73,6 +75,8 @@ export type ReplicationEvent =
     }
   | { readonly type: "page-applied"; readonly tenant: string }
   | { readonly type: "snapshot-finished"; readonly tenant: string }
+  /** The parent's grant is stored; `changed` says that another was in force. */
+  | { readonly type: "grant-taken"; readonly tenant: string; readonly changed: boolean }
   /** The link's buffer passed its high-water mark, or drained. */
   | { readonly type: "pressure"; readonly high: boolean };
 

@@ -32,7 +32,7 @@ const head = (of: string, position: number, incarnation = uuid("1")): LogHead =>
   seq: position,
   stamp: 0n,
 });
-const nowhere: Positions = { heads: [], received: [], acknowledged: [], unfinished: [] };
+const nowhere: Positions = { heads: [], received: [], acknowledged: [], unfinished: [], granted: null };
 const grant = { tenant, tier: "edge", role: "crew", scopes: {} };
 const signature = new Uint8Array(64);
 const nonce = new Uint8Array(32);
@@ -128,7 +128,7 @@ function openChild(acknowledged: number, taken: number, ahead?: { readonly recei
   });
   const cursor = (position: number) => ({ tenant, incarnation: uuid("1"), position });
   const received = ahead === undefined ? [] : [cursor(ahead.received)];
-  const positions = { heads: [head(tenant, 100)], received, acknowledged: [cursor(acknowledged)], unfinished: [] };
+  const positions = { heads: [head(tenant, 100)], received, acknowledged: [cursor(acknowledged)], unfinished: [], granted: null };
   side.do({ type: "answer", answer: { type: "parent-checked", valid: true, signature, positions } });
   side.frame({
     type: "ready",

@@ -1,6 +1,6 @@
 import { applyingSettings, beginApplying, type ReplicaEnvironment } from "../apply/apply-environment.ts";
 import { readRows, writeRows } from "../apply/row-store.ts";
-import { deleteSql, insertSql, keyVectors, rowKeyOf, type TextRow, upsertClause } from "../apply/table-sql.ts";
+import { insertSql, keyVectors, rowKeyOf, type TextRow, upsertClause } from "../apply/table-sql.ts";
 import { projectChange, refusalOfFailure, writeCommits } from "../apply/write-commits.ts";
 import { firstPreviousHash } from "../commit/commit-hash.ts";
 import type { Change, Commit } from "../commit/commit.ts";
@@ -14,6 +14,9 @@ import { EMPTY_ROW, latestStamp, readRowState, type RowState } from "../merge/ro
 import type { RowPlan } from "../merge/row-plan.ts";
 import { holdCommits } from "../quarantine/held-commit.ts";
 import type { Cursor, SnapshotChunk, SnapshotCursor } from "../replica/replica-storage.ts";
+import { deleteRows } from "../scope/evict-dependents.ts";
+import { noteEviction } from "../scope/eviction-receipt.ts";
+import { purgeScope } from "../scope/purge-scope.ts";
 import { sqlName } from "../sql/sql-name.ts";
 import type { Database, SqlParameter, SqlSession } from "../store/database.ts";
 import { afterKeySql } from "./page-query.ts";
@@ -192,15 +195,10 @@ async function missingKeys(
   return rows.map((row) => rowKeyOf(plan, row)).filter((key) => !there.has(key) && !own.has(key));
 }
 
-/** Deletes rows and their stamps, leaving no tombstones. */
+/** Deletes rows that the parent does not have, and notes that they went. */
 async function forgetRows(tx: SqlSession, plan: RowPlan, tenant: string, gone: readonly string[]): Promise<void> {
-  if (gone.length === 0) return;
-  await tx.query(deleteSql(plan), keyVectors(plan, tenant, gone));
-  await tx.query(`delete from hayloft.row_state where tenant_id = $1 and table_name = $2 and row_key = any($3::text[])`, [
-    tenant,
-    plan.table.name,
-    gone,
-  ]);
+  await deleteRows(tx, plan, tenant, gone);
+  await noteEviction(tx, { tenant, cause: "absent", table: plan.table.name, count: gone.length, keys: gone });
 }
 
 /**
@@ -227,7 +225,11 @@ async function forgetGone(tx: SqlSession, env: ReplicaEnvironment, peer: string,
           rowCount: 1,
         });
       });
-    await writeCommits(tx, env, tenant, evictions, "parent");
+    const { refused } = await writeCommits(tx, env, tenant, evictions, "parent");
+    // A row that unsent work refers to goes when the parent has that work.
+    for (const commit of refused.keys()) await holdCommits(tx, tenant, [{ commit, code: "refused-parent", retryable: true }], peer);
+    if (refused.size > 0)
+      await tx.query(`update hayloft.peer set purge_due = true where node_id = $1::uuid and tenant_id = $2`, [peer, tenant]);
   }
 }
 
@@ -261,9 +263,11 @@ export async function finishSnapshot(database: Database, env: ReplicaEnvironment
     await tx.query(
       `insert into hayloft.peer (node_id, tenant_id, relation, received_incarnation, received_position) values ($1::uuid, $2, 'parent', $3::uuid, $4::bigint)
       on conflict (node_id, tenant_id) do update
-        set received_incarnation = excluded.received_incarnation, received_position = excluded.received_position, snapshot_cursor = null`,
+        set received_incarnation = excluded.received_incarnation, received_position = excluded.received_position, snapshot_cursor = null,
+          refill_due = false`,
       [peer, at.tenant, at.incarnation, at.position],
     );
+    await purgeScope(tx, env, peer, at.tenant);
     if (env.sentDown.size > 0) await markFilled(tx, env, peer, at.tenant);
   });
 }

@@ -1,7 +1,7 @@
 import { sqlTypeOf, rowKeySql } from "../apply/table-sql.ts";
-import { restrictedScopes } from "../log/filter-commit.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import type { Grant } from "../replica/replica-storage.ts";
+import { scopeSql, visibleSql } from "../scope/visible-sql.ts";
 import { sqlName } from "../sql/sql-name.ts";
 import type { SqlParameter } from "../store/database.ts";
 
@@ -26,17 +26,6 @@ export function afterKeySql(
   return ` and (${left}) > (${right.join(", ")})`;
 }
 
-/** Conditions of the grant on an alias. A dimension that is null is seen by the whole tenant. */
-function scopeSql(plan: RowPlan, alias: string, grant: Grant, parameters: SqlParameter[]): string {
-  return restrictedScopes(plan, grant)
-    .map(({ column, ids }) => {
-      parameters.push([...ids]);
-      const name = `${alias}.${sqlName(column)}`;
-      return ` and (${name} is null or ${name}::text = any($${String(parameters.length)}::text[]))`;
-    })
-    .join("");
-}
-
 /** What the tier keeps of the table: `days` by age, `generations` by the newest values within the grant. */
 function retentionSql(plan: RowPlan, alias: string, grant: Grant, nowMs: number, parameters: SqlParameter[]): string {
   const retention = plan.table.retain[grant.tier];
@@ -53,6 +42,7 @@ function retentionSql(plan: RowPlan, alias: string, grant: Grant, nowMs: number,
 
 /** Rows of one table for a grant's tier, in key order, in text form, with their stamps where the rules need them. */
 export function pageQuery(
+  plans: ReadonlyMap<string, RowPlan>,
   plan: RowPlan,
   columns: readonly string[],
   page: {
@@ -71,7 +61,7 @@ export function pageQuery(
   const join = plan.merges
     ? ` left join hayloft.row_state as s on s.tenant_id = $1 and s.table_name = '${plan.table.name}' and s.row_key = ${rowKeySql(plan, "t")}`
     : "";
-  const where = `t.${sqlName(plan.tenantColumn)} = $1${afterKeySql(plan, "t", page.afterKey, parameters)}${scopeSql(plan, "t", grant, parameters)}${retentionSql(plan, "t", grant, page.nowMs, parameters)}`;
+  const where = `t.${sqlName(plan.tenantColumn)} = $1${afterKeySql(plan, "t", page.afterKey, parameters)}${visibleSql(plans, plan, "t", grant, parameters)}${retentionSql(plan, "t", grant, page.nowMs, parameters)}`;
   const order = plan.keyColumns.map((column) => `t.${sqlName(column)}`).join(", ");
   return {
     sql: `select ${list.join(", ")}${stamps} from ${sqlName(plan.table.name)} as t${join} where ${where}${order === "" ? "" : ` order by ${order}`} limit ${String(page.rowsMax)}`,

@@ -41,7 +41,7 @@ export async function readSnapshot(
   const hidden = new Set(plan.table.hidden[grant.tier] ?? []);
   const columns = plan.columns.filter((column) => !hidden.has(column));
   const page = { tenant, grant, scoped: !shared, afterKey: cursor?.afterKey ?? null, nowMs, rowsMax: PAGE_ROWS_MAX };
-  const query = pageQuery(plan, columns, page);
+  const query = pageQuery(env.plans, plan, columns, page);
   const { rows } = await database.transaction(
     async (tx) => {
       await setTextForm(tx);

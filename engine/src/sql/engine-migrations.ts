@@ -1,6 +1,10 @@
 import { engineSeal } from "./engine-seal.ts";
 import { engineTables } from "./engine-tables.ts";
+import { scopeTables } from "./scope-tables.ts";
 import type { Migration } from "../migrate/migration.ts";
 
 /** The engine's own migrations, applied before the application's. */
-export const engineMigrations: readonly Migration[] = [{ name: "hayloft_0001_initial", sql: engineTables + engineSeal }];
+export const engineMigrations: readonly Migration[] = [
+  { name: "hayloft_0001_initial", sql: engineTables + engineSeal },
+  { name: "hayloft_0002_scope", sql: scopeTables },
+];
