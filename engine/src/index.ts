@@ -40,6 +40,7 @@ export * from "./migrate/migrate.ts";
 export * from "./migrate/migration.ts";
 export { catalogDdl } from "./sql/catalog-ddl.ts";
 export { captureDdl } from "./sql/capture-ddl.ts";
+export { sqlName } from "./sql/sql-name.ts";
 export { refusalCode, refusalOf } from "./sql/sqlstate.ts";
 export type { Projections } from "./apply/apply-environment.ts";
 export * from "./clock/hybrid-clock.ts";

@@ -3,6 +3,7 @@ import { HayloftError } from "@hayloft/engine";
 import type { ContactLimits, ContactState } from "../watch/contact-state.ts";
 import { contactState } from "../watch/contact-state.ts";
 import { oneRow } from "./admin-error.ts";
+import { scopesOf } from "./tokens.ts";
 
 export interface NodeView {
   readonly tenant: string;
@@ -75,6 +76,26 @@ export async function restoreNode(database: Database, id: string): Promise<void>
     [nodeId(id)],
   );
   oneRow(rows, "node", id);
+}
+
+/**
+ * Gives a node another grant. Its session is opened anew within a second; what the grant newly covers is filled, what it no longer
+ * covers is purged there after its unsent work has arrived here. Throws `not-found` for an unknown node, farm or barn.
+ */
+export async function grantNode(
+  database: Database,
+  id: string,
+  to: { readonly farms: readonly string[]; readonly barns: readonly string[] },
+): Promise<void> {
+  const found = await database.query<{ tenant: string }>(`select tenant_id as tenant from replica_node where id = $1`, [
+    nodeId(id),
+  ]);
+  const { tenant } = oneRow(found.rows, "node", id);
+  const scopes = await scopesOf(database, { tenant, ...to });
+  await database.query(`update replica_node set scopes = $2, updated_at = now() where id = $1`, [
+    nodeId(id),
+    JSON.stringify(scopes),
+  ]);
 }
 
 function viewOf(row: NodeRow, watch: NodeWatch): NodeView {

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { prepareDatabase } from "../hub/prepare-database.ts";
 import { closeBatch, createBatch, listBatches } from "./batches.ts";
 import { createDevice, listDevices, setDeviceEnabled } from "./devices.ts";
+import { moveBarn } from "./move-barn.ts";
 import { createBarn, createFarm, createStation, listBarns, renameBarn } from "./places.ts";
 import { createTenant, listTenants } from "./tenants.ts";
 
@@ -138,5 +139,26 @@ describe("master data", () => {
     );
     expect(rows[0]?.bodies).toContain("Ann");
     expect(rows[0]?.bodies).not.toMatch(/ann@example|password|email/);
+  });
+
+  it("S5.6 a barn moves with what belongs to it, and keeps its name apart from the barns of its new farm", async () => {
+    const mine = { tenant: "t-3", barn: "b-move" };
+    await createTenant(database, { id: "t-3", name: "Mover" });
+    await createFarm(database, { tenant: "t-3", id: "f-1", name: "North" });
+    await createFarm(database, { tenant: "t-3", id: "f-new", name: "New" });
+    await createBarn(database, { tenant: "t-3", farm: "f-1", id: "b-move", name: "Moving" });
+    await createStation(database, { ...mine, name: "Scale", id: "st-move" });
+    await createDevice(database, { ...mine, deviceType: "sensor", id: "dev-move" });
+    expect(await moveBarn(database, "t-3", "b-move", "f-new")).toMatchObject({ farm: "f-new", name: "Moving" });
+    for (const table of ["barns", "stations", "devices", "device_allowlist", "station_allowlist"]) {
+      const { rows } = await database.query(
+        `select farm_id from ${table} where tenant_id = 't-3' and ${table === "barns" ? "id" : "barn_id"} = 'b-move'`,
+      );
+      expect(rows, table).toEqual([{ farm_id: "f-new" }]);
+    }
+    await createBarn(database, { tenant: "t-3", farm: "f-1", name: "Moving" });
+    await expect(moveBarn(database, "t-3", "b-move", "f-1")).rejects.toMatchObject({ code: "name-taken" });
+    await expect(moveBarn(database, "t-3", "b-move", "f-nowhere")).rejects.toMatchObject({ code: "not-found" });
+    await expect(moveBarn(database, "t-3", "b-nowhere", "f-new")).rejects.toMatchObject({ code: "not-found" });
   });
 });

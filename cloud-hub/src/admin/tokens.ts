@@ -71,7 +71,11 @@ function requireRole(role: string): void {
   if (!roles.includes(role)) throw new HayloftError("not-found", { what: "role", id: role.slice(0, 64), known: roles.join(",") });
 }
 
-async function scopesOf(database: Database, request: TokenRequest): Promise<Readonly<Record<string, readonly string[]>>> {
+/** The scopes of a grant from farms and barns. Throws `not-found` for unknown ones, `request-invalid` for a barn of another farm. */
+export async function scopesOf(
+  database: Database,
+  request: Pick<TokenRequest, "tenant" | "farms" | "barns">,
+): Promise<Readonly<Record<string, readonly string[]>>> {
   const farms = [...new Set(request.farms)].sort();
   const barns = [...new Set(request.barns)].sort();
   for (const farm of farms) await requireFarm(database, request.tenant, farm);

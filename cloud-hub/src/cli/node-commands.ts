@@ -1,6 +1,6 @@
 import { Option } from "commander";
 import type { Command } from "commander";
-import { getNode, listNodes, restoreNode, revokeNode } from "../admin/nodes.ts";
+import { getNode, grantNode, listNodes, restoreNode, revokeNode } from "../admin/nodes.ts";
 import { listQuarantined } from "../admin/quarantine.ts";
 import { createToken } from "../admin/tokens.ts";
 import type { CommandContext } from "./command-context.ts";
@@ -89,6 +89,16 @@ export function addNodeCommands(program: Command, context: CommandContext): void
     .description("let a revoked node come back with its old key")
     .action(async (id: string) => {
       await context.withDatabase(async (db) => await restoreNode(db, id));
+      await show(id);
+    });
+  node
+    .command("grant")
+    .argument("<id>", "the node")
+    .description("give it another grant: rows are filled and purged at the node; without farms and barns the whole tenant")
+    .option("--farm <id>", "limit it to a farm; may be repeated", collect, [])
+    .option("--barn <id>", "limit it to a barn; may be repeated", collect, [])
+    .action(async (id: string, given: { farm: readonly string[]; barn: readonly string[] }) => {
+      await context.withDatabase(async (db) => await grantNode(db, id, { farms: given.farm, barns: given.barn }));
       await show(id);
     });
   program

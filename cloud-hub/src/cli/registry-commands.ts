@@ -2,6 +2,7 @@ import { Option } from "commander";
 import type { Command } from "commander";
 import { closeBatch, createBatch, listBatches } from "../admin/batches.ts";
 import { createDevice, listDevices, setDeviceEnabled } from "../admin/devices.ts";
+import { moveBarn } from "../admin/move-barn.ts";
 import { createBarn, createFarm, createStation, listBarns, listFarms, listStations, renameBarn } from "../admin/places.ts";
 import { createTenant, listTenants, setTenantStatus } from "../admin/tenants.ts";
 import type { CommandContext } from "./command-context.ts";
@@ -91,6 +92,15 @@ export function addPlaceCommands(program: Command, context: CommandContext): voi
     .requiredOption(TENANT, "its tenant")
     .action(async (id: string, name: string, given: { tenant: string }) =>
       context.record(await context.withDatabase(async (db) => await renameBarn(db, given.tenant, id, name))),
+    );
+  barn
+    .command("move")
+    .argument("<id>", "the barn")
+    .description("move a barn to another farm with its devices, stations and rules; records stay with the farm of their day")
+    .requiredOption(TENANT, "its tenant")
+    .requiredOption("--farm <id>", "the farm it moves to")
+    .action(async (id: string, given: { tenant: string; farm: string }) =>
+      context.record(await context.withDatabase(async (db) => await moveBarn(db, given.tenant, id, given.farm))),
     );
 }
 

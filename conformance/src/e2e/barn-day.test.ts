@@ -1,5 +1,14 @@
 import { join } from "node:path";
-import { closeBatch, createBarn, createDevice, createFarm, createStation, setDeviceEnabled } from "@hayloft/cloud-hub";
+import {
+  closeBatch,
+  createBarn,
+  createDevice,
+  createFarm,
+  createStation,
+  grantNode,
+  moveBarn,
+  setDeviceEnabled,
+} from "@hayloft/cloud-hub";
 import { planFarm } from "@hayloft/device-simulator";
 import type { Replica } from "@hayloft/engine";
 import { newId } from "@hayloft/engine";
@@ -219,14 +228,12 @@ describe("the registry of a running farm", () => {
     expect(await countOf(hub.database, "farms where tenant_id = $1 and name = 'Twin farm'", [tenant])).toBe(1);
   });
 
-  it("S5.6 F-D6 a barn that moves to another farm while its edge is offline loses none of its unsent work", async () => {
+  it("S5.6 F-D6 a barn that moves to another farm while its edge is offline loses none of its unsent work, and leaves that edge whole", async () => {
     const [, moved] = plan.barns;
     const movedBarn = moved?.barn ?? "";
     await createFarm(hub.database, { tenant, id: "f-day-south", name: "South farm" });
     const south = await TestEdge.start(hub, { tenant, farms: ["f-day-south"] });
     expect(await countOf(south.database, "barns where id = $1", [movedBarn])).toBe(0);
-    await createBarn(hub.database, { tenant, farm, id: "b-empty", name: "Empty barn" });
-    await until("the empty barn", async () => (await countOf(edge.database, "barns where id = 'b-empty'")) === 1);
     edge.wire.hold();
     const id = newId();
     await edge.daemon.replica.write(async (db) => {
@@ -235,27 +242,59 @@ describe("the registry of a running farm", () => {
         .values({ tenant_id: tenant, id, farm_id: farm, barn_id: movedBarn, occurred_at: new Date(), animal_count: 7 })
         .execute();
     });
-    for (const gone of ["b-empty", movedBarn])
-      await hub.database.query("update barns set farm_id = 'f-day-south' where tenant_id = $1 and id = $2", [tenant, gone]);
-    await until(
-      "the barn at its new edge",
-      async () => (await countOf(south.database, "barns where id = $1", [movedBarn])) === 1,
-    );
+    expect(await moveBarn(hub.database, tenant, movedBarn, "f-day-south")).toMatchObject({ farm: "f-day-south" });
+    const belongings = ["barns where id", "devices where barn_id", "stations where barn_id", "device_allowlist where barn_id"];
+    for (const rows of belongings)
+      await until(`${rows} at the new edge`, async () => (await countOf(south.database, `${rows} = $1`, [movedBarn])) > 0);
     edge.wire.open();
     await until(
       "the unsent record",
       async () => (await countOf(hub.database, "barn_mortality_event where id = $1 and animal_count = 7", [id])) === 1,
     );
+    for (const rows of [...belongings, "barn_mortality_event where barn_id", "batches where barn_id"])
+      await until(`${rows} gone`, async () => (await countOf(edge.database, `${rows} = $1`, [movedBarn])) === 0);
+    expect(await countOf(edge.database, "hayloft.eviction where table_name = 'barn_mortality_event'")).toBeGreaterThan(0);
     await hub.database.query("update barns set capacity = 4711 where tenant_id = $1 and id = $2", [tenant, barn.plan.barn]);
     await until("later changes of the hub", async () => (await countOf(edge.database, "barns where capacity = 4711")) === 1);
-    expect(await countOf(hub.database, "hayloft.quarantine")).toBe(0);
-    // A barn without history leaves the edge that may no longer see it.
-    expect(await countOf(edge.database, "barns where id = 'b-empty'")).toBe(0);
-    expect(await countOf(south.database, "barns where id = 'b-empty'")).toBe(1);
+    for (const database of [hub.database, edge.database, south.database])
+      expect(await countOf(database, "hayloft.quarantine")).toBe(0);
     // The edge still works.
     const last = await addMortality(edge.daemon.replica, null);
     await until("the next record", async () => (await countOf(hub.database, "barn_mortality_event where id = $1", [last])) === 1);
     await south.end();
+  });
+
+  it("F-D6 D8 a node whose grant changes while it is connected is filled and purged without anybody's help", async () => {
+    const [first, second] = [newId(), newId()];
+    for (const [id, name] of [
+      [first, "Grant one"],
+      [second, "Grant two"],
+    ] as const)
+      await createBarn(hub.database, { tenant, farm, id, name });
+    const node = await TestEdge.start(hub, { tenant, barns: [first] });
+    expect(await node.database.query("select id from barns")).toMatchObject({ rows: [{ id: first }] });
+    await grantNode(hub.database, node.node, { farms: [], barns: [first, second] });
+    await until("the second barn", async () => (await countOf(node.database, "barns")) === 2);
+    await node.daemon.replica.write(async (db) => {
+      const event = { tenant_id: tenant, farm_id: farm, occurred_at: new Date(), animal_count: 1 };
+      await db
+        .insertInto("barn_mortality_event")
+        .values([
+          { ...event, id: newId(), barn_id: first },
+          { ...event, id: newId(), barn_id: second },
+        ])
+        .execute();
+    });
+    await node.drained();
+    await grantNode(hub.database, node.node, { farms: [], barns: [second] });
+    await until("the first barn gone", async () => (await countOf(node.database, "barns where id = $1", [first])) === 0);
+    await until("its records gone", async () => (await countOf(node.database, "barn_mortality_event")) === 1);
+    expect(await countOf(hub.database, "barn_mortality_event where barn_id in ($1, $2)", [first, second])).toBe(2);
+    expect(await countOf(node.database, "hayloft.eviction where table_name = 'barn_mortality_event'")).toBeGreaterThan(0);
+    await expect(grantNode(hub.database, node.node, { farms: ["f-nowhere"], barns: [] })).rejects.toMatchObject({
+      code: "not-found",
+    });
+    await node.end();
   });
 });
 

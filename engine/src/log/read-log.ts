@@ -63,7 +63,8 @@ async function readSlice(
     const shown = direction.grant === null ? all : visibleChanges(all, env.plans, direction.grant, direction.scoped);
     return shown.length === 0 && direction.grant !== null ? [] : [commitOfRow(tenant, row, shown)];
   });
-  const visible = direction.grant !== null && direction.scoped ? await hideOrphans(tx, env.plans, direction.grant, commits) : commits;
+  const visible =
+    direction.grant !== null && direction.scoped ? await hideOrphans(tx, env.plans, direction.grant, commits) : commits;
   return { tenant, incarnation: head.incarnation, after, upTo: upTo ?? after, head: head.position, commits: visible };
 }
 

@@ -33,7 +33,11 @@ export async function recordAcknowledgement(database: Database, env: ReplicaEnvi
 }
 
 /** Returns the position acknowledged before, and whether rows wait for this to be purged. */
-async function moveAcknowledged(tx: SqlSession, env: ReplicaEnvironment, ack: AckRecord): Promise<{ readonly before: number; readonly purge: boolean }> {
+async function moveAcknowledged(
+  tx: SqlSession,
+  env: ReplicaEnvironment,
+  ack: AckRecord,
+): Promise<{ readonly before: number; readonly purge: boolean }> {
   // The relation of a peer that is new here: what it is for another tenant, else the parent when we have one.
   await tx.query(
     `insert into hayloft.peer (node_id, tenant_id, relation)

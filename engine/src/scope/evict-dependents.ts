@@ -113,7 +113,10 @@ async function referringKeys(
       const target = env.plans.get(reference.table);
       const keys = target === undefined ? undefined : gone.get(target);
       if (target === undefined || keys === undefined || keys.length === 0) continue;
-      const { rows } = await tx.query<TextRow>(selectReferringSql(plan, reference.columns, target), keyVectors(target, tenant, keys));
+      const { rows } = await tx.query<TextRow>(
+        selectReferringSql(plan, reference.columns, target),
+        keyVectors(target, tenant, keys),
+      );
       const known = found.get(plan) ?? new Set();
       for (const row of rows) known.add(rowKeyOf(plan, row));
       if (known.size > 0) found.set(plan, known);

@@ -8,7 +8,13 @@ import { nodeTable } from "../identity/node-table.ts";
 
 const everywhere = { cloud: forever, edge: forever, tablet: forever };
 const sample = { group: "sample", category: "operational", about: "A table of the tests." } as const;
-const shared = { ...sample, writers: ["cloud", "edge", "tablet"], flow: "both", rule: lastWriterWins(), retain: everywhere } as const;
+const shared = {
+  ...sample,
+  writers: ["cloud", "edge", "tablet"],
+  flow: "both",
+  rule: lastWriterWins(),
+  retain: everywhere,
+} as const;
 
 const house = table("house", {
   ...sample,

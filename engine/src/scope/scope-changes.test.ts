@@ -62,7 +62,9 @@ eachDatabase("scope changes", (open) => {
       expect(await countOf(edge, table), table).toBe(1);
     }
     expect(await countOf(edge, "hayloft.row_state where table_name = 'note'")).toBe(1);
-    const receipts = await edge.sql("select table_name, sum(row_count)::integer as rows from hayloft.eviction group by 1 order by 1");
+    const receipts = await edge.sql(
+      "select table_name, sum(row_count)::integer as rows from hayloft.eviction group by 1 order by 1",
+    );
     expect(receipts).toEqual(
       expect.arrayContaining([
         { table_name: "note", rows: 1 },
@@ -106,13 +108,18 @@ eachDatabase("scope changes", (open) => {
     expect(await edge.storage.takeGrant(cloud.nodeId, TENANT, grantText(both))).toBe(true);
     await snapshot(edge, cloud, both);
     expect([await countOf(edge, "barn"), await countOf(edge, "note"), await countOf(edge, "reading")]).toEqual([2, 1, 1]);
-    expect(await edge.storage.takeGrant(cloud.nodeId, TENANT, grantText({ ...both, scopes: { barn: ["b1", "b2"] } }))).toBe(false);
+    expect(await edge.storage.takeGrant(cloud.nodeId, TENANT, grantText({ ...both, scopes: { barn: ["b1", "b2"] } }))).toBe(
+      false,
+    );
     await close();
   });
 
   it("S5.6 F-D6 a row that moves away takes along all that refers to it, also what is still to come, and back it brings them", async () => {
     const catalog = movingFarm;
-    const [hub, box] = [await TestReplica.open(await open(), "cloud", { catalog }), await TestReplica.open(await open(), "edge", { catalog })];
+    const [hub, box] = [
+      await TestReplica.open(await open(), "cloud", { catalog }),
+      await TestReplica.open(await open(), "edge", { catalog }),
+    ];
     const grant = box.grant({ farm: ["north"] });
     await hub.sql("insert into house values ('t1', 'h1', 'north', 'House'), ('t1', 'h2', 'north', 'Other')");
     await pullDown(box, hub, grant);
@@ -132,7 +139,9 @@ eachDatabase("scope changes", (open) => {
     // A box that is filled only now gets no records of a house that is elsewhere.
     const fresh = await TestReplica.open(await open(), "edge", { catalog });
     await snapshot(fresh, hub, grant);
-    expect([await countOf(fresh, "house"), await countOf(fresh, "visit"), await countOf(fresh, "visit_remark")]).toEqual([1, 1, 1]);
+    expect([await countOf(fresh, "house"), await countOf(fresh, "visit"), await countOf(fresh, "visit_remark")]).toEqual([
+      1, 1, 1,
+    ]);
     expect(await countOf(fresh, "hayloft.quarantine")).toBe(0);
     await hub.sql("update house set farm_id = 'north' where id = 'h1'");
     expect((await pullDown(box, hub, grant)).refill).toBe(true);
@@ -145,7 +154,10 @@ eachDatabase("scope changes", (open) => {
 
   it("S5.6 F-D6 a row that moves away stays until work on it, written here and not sent yet, has reached the parent", async () => {
     const catalog = movingFarm;
-    const [hub, box] = [await TestReplica.open(await open(), "cloud", { catalog }), await TestReplica.open(await open(), "edge", { catalog })];
+    const [hub, box] = [
+      await TestReplica.open(await open(), "cloud", { catalog }),
+      await TestReplica.open(await open(), "edge", { catalog }),
+    ];
     const grant = box.grant({ farm: ["north"] });
     await hub.sql("insert into house values ('t1', 'h1', 'north', 'House')");
     await pullDown(box, hub, grant);
