@@ -1,8 +1,8 @@
 import { Bench, createPlainTelemetry, START_MS } from "./bench-databases.ts";
 import { assertEqualRows } from "./equal-rows.ts";
-import { type Figure, inTurn, perSecond } from "./measure.ts";
+import { compare, type Cost, costOf, type Figure, inTurn } from "./measure.ts";
 import { moveRaw } from "./raw-floor.ts";
-import { prepareEdge, startHubSide, TENANT } from "./replica-pair.ts";
+import { prepareEdge, startHubSide, TENANT, untilFull } from "./replica-pair.ts";
 import { type ColumnVectors, INSERT_SQL, rowCount, sliceRows, telemetryRows } from "./telemetry-rows.ts";
 import type { Database } from "@hayloft/engine";
 
@@ -13,7 +13,7 @@ const writeAll = async (database: Database, rows: ColumnVectors, batch: number):
   for (let from = 0; from < rowCount(rows); from += batch) await database.query(INSERT_SQL, sliceRows(rows, from, from + batch));
 };
 
-const floor = async (rows: ColumnVectors): Promise<number> => {
+const floor = async (rows: ColumnVectors): Promise<Cost> => {
   const bench = new Bench();
   try {
     const from = await bench.pglite();
@@ -21,31 +21,38 @@ const floor = async (rows: ColumnVectors): Promise<number> => {
     await createPlainTelemetry(from);
     await createPlainTelemetry(to);
     await writeAll(from, rows, 1_000);
-    const speed = await perSecond(rowCount(rows), () => moveRaw(from, to));
+    // Without it the planner thinks that the table is small, and sorts it for every page.
+    await from.script("analyze telemetry_raw");
+    const cost = await costOf(() => moveRaw(from, to, TENANT));
     await assertEqualRows(from, to);
-    return speed;
+    return cost;
   } finally {
     await bench.close();
   }
 };
 
 /** Rows written while the edge was alone, in commits of 500, until the hub has acknowledged the last of them as durable. */
-const drain = async (rows: ColumnVectors): Promise<{ readonly speed: number; readonly bytesPerRow: number }> => {
+const drain = async (rows: ColumnVectors): Promise<{ readonly cost: Cost; readonly bytesPerRow: number }> => {
   const bench = new Bench();
   try {
     const hub = await startHubSide(bench, await bench.postgres());
     const edgeDatabase = await bench.pglite();
     await prepareEdge(edgeDatabase, hub.edgeIdentity.nodeId);
+    // An edge that was in touch before: its first sync is another figure.
+    const before = await hub.openEdge(edgeDatabase);
+    await untilFull(before);
+    await before.close();
     await writeAll(edgeDatabase, rows, 500);
+    const bytesBefore = hub.bytes().up;
     const edge = await hub.openEdge(edgeDatabase);
     const last = telemetryRows({ ...SOURCE, startMs: START_MS + 25 * 86_400_000 }, 1, 3);
-    const speed = await perSecond(rowCount(rows), async () => {
+    const cost = await costOf(async () => {
       const { receipt } = await edge.write(async (_db, tx) => tx.query(INSERT_SQL, last));
       await receipt?.until("top", { timeoutMs: 600_000 });
     });
-    const bytesPerRow = hub.bytes().up / rowCount(rows);
+    const bytesPerRow = (hub.bytes().up - bytesBefore) / rowCount(rows);
     await assertEqualRows(edgeDatabase, hub.database);
-    return { speed, bytesPerRow };
+    return { cost, bytesPerRow };
   } finally {
     await bench.close();
   }
@@ -55,25 +62,24 @@ const drain = async (rows: ColumnVectors): Promise<{ readonly speed: number; rea
 export const drainBacklog = async (count: number, runs: number): Promise<readonly Figure[]> => {
   const rows = telemetryRows(SOURCE, count);
   let bytesPerRow = 0;
-  const speed = await inTurn(
+  const pairs = await inTurn(
     runs,
     () => floor(rows),
     async () => {
       const result = await drain(rows);
       bytesPerRow = result.bytesPerRow;
-      return result.speed;
+      return result.cost;
     },
   );
-  const ratio = speed.ours / speed.floor;
+  const speed = compare(count, pairs);
   return [
     {
       id: "F3",
       what: `drain of ${count.toLocaleString("en-US")} rows written offline, durable at the hub`,
       unit: "rows/s",
       ...speed,
-      ratio,
       goal: ">= 0.90",
-      reached: ratio >= 0.9,
+      reached: speed.ratio >= 0.9,
       runs,
     },
     {

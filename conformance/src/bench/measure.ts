@@ -6,7 +6,12 @@ export interface Figure {
   readonly unit: string;
   readonly floor: number | null;
   readonly ours: number;
+  /** The median of the runs' ratios, each of one run to the floor beside it. */
   readonly ratio: number | null;
+  /** The lowest and the highest of them. */
+  readonly ratioRange?: readonly [number, number];
+  /** CPU of this process, its database threads included, in microseconds a unit; that of a Postgres server is not in it. */
+  readonly cpuMicros?: { readonly floor: number; readonly ours: number };
   /** In words, for example `>= 0.90`. */
   readonly goal: string;
   readonly reached: boolean;
@@ -26,24 +31,65 @@ export const quantile = (values: readonly number[], share: number): number => {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
 };
 
-/** Runs `work` and returns how many units it did per second. */
-export const perSecond = async (units: number, work: () => Promise<unknown>): Promise<number> => {
+/** How long a piece of work took, and what it cost. */
+export interface Cost {
+  readonly ms: number;
+  readonly cpuMicros: number;
+}
+
+/** Runs `work` and measures it. */
+export const costOf = async (work: () => Promise<unknown>): Promise<Cost> => {
+  const cpu = process.cpuUsage();
   const startedAt = performance.now();
   await work();
-  return units / ((performance.now() - startedAt) / 1_000);
+  const ms = performance.now() - startedAt;
+  const { user, system } = process.cpuUsage(cpu);
+  return { ms, cpuMicros: user + system };
 };
 
-/** Runs floor and ours in turn, `runs` times each, so that noise of the machine meets both. */
-export const inTurn = async (
-  runs: number,
-  floor: () => Promise<number>,
-  ours: () => Promise<number>,
-): Promise<{ readonly floor: number; readonly ours: number }> => {
-  const floors: number[] = [];
-  const own: number[] = [];
+export const addCost = (left: Cost, right: Cost): Cost => ({
+  ms: left.ms + right.ms,
+  cpuMicros: left.cpuMicros + right.cpuMicros,
+});
+
+export const NO_COST: Cost = { ms: 0, cpuMicros: 0 };
+
+/** Units a second. */
+export const perSecond = (units: number, { ms }: Cost): number => units / (ms / 1_000);
+
+/** Floor and ours of one run, measured beside each other. */
+export interface Pair {
+  readonly floor: Cost;
+  readonly ours: Cost;
+}
+
+/** What pairs of runs say of a number of units. */
+export type Compared = Required<Pick<Figure, "floor" | "ours" | "ratio" | "ratioRange" | "cpuMicros">> & {
+  readonly ratio: number;
+};
+
+/** Medians of speeds and of the pairs' ratios. */
+export const compare = (units: number, pairs: readonly Pair[]): Compared => {
+  const ratios = pairs.map(({ floor, ours }) => floor.ms / ours.ms);
+  const cpu = (side: keyof Pair): number => median(pairs.map((pair) => pair[side].cpuMicros)) / units;
+  return {
+    floor: median(pairs.map(({ floor }) => perSecond(units, floor))),
+    ours: median(pairs.map(({ ours }) => perSecond(units, ours))),
+    ratio: median(ratios),
+    ratioRange: [Math.min(...ratios), Math.max(...ratios)],
+    cpuMicros: { floor: cpu("floor"), ours: cpu("ours") },
+  };
+};
+
+/** Runs floor and ours in turn, `runs` times each, and each of them first every other time, so that noise meets both. */
+export const inTurn = async (runs: number, floor: () => Promise<Cost>, ours: () => Promise<Cost>): Promise<readonly Pair[]> => {
+  const pairs: Pair[] = [];
   for (let run = 0; run < runs; run += 1) {
-    floors.push(await floor());
-    own.push(await ours());
+    if (run % 2 === 0) pairs.push({ floor: await floor(), ours: await ours() });
+    else {
+      const own = await ours();
+      pairs.push({ floor: await floor(), ours: own });
+    }
   }
-  return { floor: median(floors), ours: median(own) };
+  return pairs;
 };

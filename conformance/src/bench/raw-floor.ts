@@ -8,12 +8,13 @@ const FRAMES_IN_FLIGHT_MAX = 8;
 
 type Row = Readonly<Record<string, string | null>>;
 
-/** Pages of the table in key order, as the plainest reader would take them. */
-const readPage = async (from: Database, after: string | null): Promise<readonly Row[]> => {
+/** Pages of one tenant's rows in the order of the primary key, by its index, as the plainest reader would take them. */
+const readPage = async (from: Database, tenant: string, after: string | null): Promise<readonly Row[]> => {
   const texts = COLUMN_NAMES.map((name) => `${name}::text`).join(", ");
+  const behind = after === null ? "" : " and id > $2::uuid";
   const { rows } = await from.query<Row>(
-    `select ${texts} from telemetry_raw where $1::uuid is null or id > $1::uuid order by id limit ${ROWS_PER_FRAME}`,
-    [after],
+    `select ${texts} from telemetry_raw where tenant_id = $1${behind} order by tenant_id, telemetry_raw.id limit ${ROWS_PER_FRAME}`,
+    after === null ? [tenant] : [tenant, after],
   );
   return rows;
 };
@@ -26,11 +27,11 @@ const insertRows = async (to: Database, rows: readonly Row[]): Promise<void> => 
 };
 
 /**
- * Moves every row of `telemetry_raw` from one database to another: read pages, JSON text frames over a WebSocket, one
+ * Moves every row of a tenant in `telemetry_raw` from one database to another: read pages, JSON text frames over a WebSocket, one
  * `insert … from unnest` a frame, pipelined, an acknowledgement a frame. No cursors, no hashes, no dedupe, no grants: the
  * floor that sync is measured against. Returns the bytes that went through the socket.
  */
-export const moveRaw = async (from: Database, to: Database): Promise<number> => {
+export const moveRaw = async (from: Database, to: Database, tenant: string): Promise<number> => {
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1", perMessageDeflate: false });
   await new Promise((resolve) => server.once("listening", resolve));
   let bytes = 0;
@@ -46,7 +47,7 @@ export const moveRaw = async (from: Database, to: Database): Promise<number> => 
   });
   const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, { perMessageDeflate: false });
   await new Promise((resolve, reject) => client.once("open", resolve).once("error", reject));
-  await send(from, client);
+  await send(from, tenant, client);
   client.terminate();
   await new Promise((resolve) => server.close(resolve));
   return bytes;
@@ -75,12 +76,12 @@ class Window {
   }
 }
 
-const send = async (from: Database, client: WebSocket): Promise<void> => {
+const send = async (from: Database, tenant: string, client: WebSocket): Promise<void> => {
   const window = new Window();
   client.on("message", () => window.done());
   let after: string | null = null;
   for (;;) {
-    const page = await readPage(from, after);
+    const page = await readPage(from, tenant, after);
     if (page.length === 0) break;
     after = page.at(-1)?.["id"] ?? null;
     await window.below(FRAMES_IN_FLIGHT_MAX);

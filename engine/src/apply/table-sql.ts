@@ -27,10 +27,11 @@ const arrayParameters = (plan: RowPlan, columns: readonly string[], first: numbe
 const keyEquality = (plan: RowPlan, left: string, right: string): string =>
   plan.table.primaryKey.map((column) => `${left}.${sqlName(column)} = ${right}.${sqlName(column)}`).join(" and ");
 
-/** Inserts vectors; `onConflict` is the clause that follows `on conflict`. */
-export function insertSql(plan: RowPlan, columns: readonly string[], onConflict: string): string {
+/** Inserts vectors; `onConflict` is the clause that follows `on conflict`, null for none. */
+export function insertSql(plan: RowPlan, columns: readonly string[], onConflict: string | null): string {
   const list = sqlNames(columns);
-  return `insert into ${sqlName(plan.table.name)} (${list}) select ${list} from unnest(${arrayParameters(plan, columns, 1)}) as incoming (${list}) on conflict ${onConflict}`;
+  const clause = onConflict === null ? "" : ` on conflict ${onConflict}`;
+  return `insert into ${sqlName(plan.table.name)} (${list}) select ${list} from unnest(${arrayParameters(plan, columns, 1)}) as incoming (${list})${clause}`;
 }
 
 /** `(key) do update set …` of the given columns, or `(key) do nothing` when there are none beside the key. */

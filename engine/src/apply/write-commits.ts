@@ -8,11 +8,18 @@ import { sqlstateOf } from "../store/sql-error.ts";
 import type { ReplicaEnvironment } from "./apply-environment.ts";
 import { itemsByTable, RefusedCommits } from "./batch.ts";
 import { type CommitLoser, writeMerged } from "./write-merged.ts";
-import { writePlain } from "./write-plain.ts";
+import { type Duplicates, writePlain } from "./write-plain.ts";
 
 export interface WriteResult {
   readonly refused: ReadonlyMap<Commit, ErrorCode>;
   readonly losers: readonly CommitLoser[];
+}
+
+/** How commits are written. */
+interface Writing {
+  /** Whose word they are. */
+  readonly from: ApplyRequest["from"];
+  readonly duplicates: Duplicates;
 }
 
 /** Writes the changes of commits table by table in foreign-key order, runs projections, and checks the foreign keys. */
@@ -21,7 +28,7 @@ async function writeAll(
   env: ReplicaEnvironment,
   tenant: string,
   commits: readonly Commit[],
-  from: ApplyRequest["from"],
+  { from, duplicates }: Writing,
 ): Promise<readonly CommitLoser[]> {
   const losers: CommitLoser[] = [];
   const tables = itemsByTable(commits);
@@ -31,7 +38,7 @@ async function writeAll(
     const plan = env.plans.get(name);
     if (items === undefined || plan === undefined) continue;
     if (plan.merges) losers.push(...(await writeMerged(tx, plan, tenant, items, from)));
-    else await writePlain(tx, plan, tenant, items);
+    else await writePlain(tx, plan, tenant, items, duplicates);
     checks ||= env.linked.has(name);
   }
   if (from === "parent") await evictDependents(tx, env, tenant, commits);
@@ -92,10 +99,23 @@ export async function writeCommits(
   commits: readonly Commit[],
   from: ApplyRequest["from"],
 ): Promise<WriteResult> {
+  // A child's commit that is here already never comes this far. What a parent sends may be in a snapshot that it sent before.
+  return await writeBatch(tx, env, tenant, commits, { from, duplicates: from === "child" ? "unlikely" : "likely" });
+}
+
+const UNIQUE_VIOLATION = "23505";
+
+async function writeBatch(
+  tx: SqlSession,
+  env: ReplicaEnvironment,
+  tenant: string,
+  commits: readonly Commit[],
+  writing: Writing,
+): Promise<WriteResult> {
   if (commits.length === 0) return { refused: new Map(), losers: [] };
   await tx.script("savepoint hayloft_batch");
   try {
-    const losers = await writeAll(tx, env, tenant, commits, from);
+    const losers = await writeAll(tx, env, tenant, commits, writing);
     await tx.script("release savepoint hayloft_batch");
     return { refused: new Map(), losers };
   } catch (error) {
@@ -103,10 +123,13 @@ export async function writeCommits(
     const code = refusalOfFailure(error);
     if (named === null && code === null) throw error;
     await tx.script("rollback to savepoint hayloft_batch; release savepoint hayloft_batch");
-    if (named !== null) return await writeWithout(tx, env, tenant, commits, named, from);
+    if (named !== null) return await writeWithout(tx, env, tenant, commits, named, writing);
+    if (writing.duplicates === "unlikely" && sqlstateOf(error) === UNIQUE_VIOLATION) {
+      return await writeBatch(tx, env, tenant, commits, { ...writing, duplicates: "likely" });
+    }
     const [only] = commits;
     if (commits.length === 1 && only !== undefined && code !== null) return { refused: new Map([[only, code]]), losers: [] };
-    return await writeHalves(tx, env, tenant, commits, from);
+    return await writeHalves(tx, env, tenant, commits, writing);
   }
 }
 
@@ -116,11 +139,11 @@ async function writeWithout(
   tenant: string,
   commits: readonly Commit[],
   named: ReadonlyMap<Commit, ErrorCode>,
-  from: ApplyRequest["from"],
+  writing: Writing,
 ): Promise<WriteResult> {
   const left = commits.filter((commit) => !named.has(commit));
   if (left.length === commits.length) throw new HayloftError("sql-failed", { reason: "a batch named no commit of its own" });
-  const rest = await writeCommits(tx, env, tenant, left, from);
+  const rest = await writeBatch(tx, env, tenant, left, writing);
   return { refused: new Map([...named, ...rest.refused]), losers: rest.losers };
 }
 
@@ -129,10 +152,10 @@ async function writeHalves(
   env: ReplicaEnvironment,
   tenant: string,
   commits: readonly Commit[],
-  from: ApplyRequest["from"],
+  writing: Writing,
 ): Promise<WriteResult> {
   const middle = Math.ceil(commits.length / 2);
-  const first = await writeCommits(tx, env, tenant, commits.slice(0, middle), from);
-  const second = await writeCommits(tx, env, tenant, commits.slice(middle), from);
+  const first = await writeBatch(tx, env, tenant, commits.slice(0, middle), writing);
+  const second = await writeBatch(tx, env, tenant, commits.slice(middle), writing);
   return { refused: new Map([...first.refused, ...second.refused]), losers: [...first.losers, ...second.losers] };
 }

@@ -7,12 +7,24 @@ import { type BatchItem, itemOfRow, itemsByColumns, joinedVectors, RefusedCommit
 import { deleteSql, differingRowsSql, insertSql, keyVectors, upsertClause } from "./table-sql.ts";
 
 /**
+ * Whether rows of append-only tables may be there already. `unlikely`: they are inserted as if none were, which spares the
+ * conflict clause's look-ups and fails with 23505 when one is; the caller then rolls back and writes again with `likely`.
+ */
+export type Duplicates = "unlikely" | "likely";
+
+/**
  * Writes changes of a table that keeps no stamps, in one statement where the columns allow. Throws `RefusedCommits` when
  * a row exists with other content.
  */
-export async function writePlain(tx: SqlSession, plan: RowPlan, tenant: string, items: readonly BatchItem[]): Promise<void> {
+export async function writePlain(
+  tx: SqlSession,
+  plan: RowPlan,
+  tenant: string,
+  items: readonly BatchItem[],
+  duplicates: Duplicates,
+): Promise<void> {
   if (plan.table.rule.kind === "appendOnly" && items.every(isPlainInsert)) {
-    for (const group of itemsByColumns(items)) await appendRows(tx, plan, group);
+    for (const group of itemsByColumns(items)) await appendRows(tx, plan, group, duplicates);
     return;
   }
   await writeLastImages(tx, plan, tenant, items);
@@ -21,11 +33,15 @@ export async function writePlain(tx: SqlSession, plan: RowPlan, tenant: string, 
 const isPlainInsert = ({ change }: BatchItem): boolean => change.op === "insert" && !change.columns.includes(REFUSED_COLUMN);
 
 /** The set-based path: duplicates fall to the conflict clause, and only when there are any is their content compared. */
-async function appendRows(tx: SqlSession, plan: RowPlan, items: readonly BatchItem[]): Promise<void> {
+async function appendRows(tx: SqlSession, plan: RowPlan, items: readonly BatchItem[], duplicates: Duplicates): Promise<void> {
   const [first] = items;
   if (first === undefined) return;
   const columns = storedColumns(first.change);
   const vectors = joinedVectors(items, columns);
+  if (duplicates === "unlikely") {
+    await tx.query(insertSql(plan, columns, null), vectors);
+    return;
+  }
   const { affected } = await tx.query(insertSql(plan, columns, "do nothing"), vectors);
   if (affected === (vectors[0]?.length ?? 0)) return;
   const differing = await tx.query<{ row: number }>(differingRowsSql(plan, columns), vectors);

@@ -35,7 +35,7 @@ export interface SessionLimits {
 }
 
 export const defaultSessionLimits: SessionLimits = {
-  windowBytes: 4 * 1024 * 1024,
+  windowBytes: 1024 * 1024,
   queuedFramesMax: 1_024,
   sliceBytes: 512 * 1024,
   sliceRows: 5_000,
