@@ -1,9 +1,12 @@
+import { catalogHash } from "../catalog/catalog-hash.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Table } from "../catalog/table.ts";
 import { isReplicated } from "../catalog/table-facts.ts";
 import type { Change } from "../commit/commit.ts";
 import type { Sha256 } from "../commit/sha256.ts";
 import { rowPlan, type RowPlan } from "../merge/row-plan.ts";
+import { defaultQuarantineLimits, type QuarantineLimits } from "../quarantine/quarantine-limits.ts";
+import type { QuarantineHook } from "../quarantine/quarantine-action.ts";
 import type { SqlSession } from "../store/database.ts";
 
 /** Per table, what to do in the transaction that applies foreign changes of it: keep derived rows right, for example. */
@@ -29,8 +32,21 @@ export interface ReplicaEnvironment {
   readonly linked: ReadonlySet<string>;
   /** Tables that others refer to. */
   readonly referenced: ReadonlySet<string>;
-  /** Per tenant, up to where the waiting commits were looked at last; see `releaseHeld`. */
-  readonly releasedUpTo: Map<string, { readonly origin: string; readonly seq: number }>;
+  readonly quarantineLimits: QuarantineLimits;
+  /** Tells this catalog from every other. */
+  readonly catalogMark: string;
+  /** Called in the transaction of every action on a held commit; see `QuarantineHook`. */
+  readonly onQuarantineAction: QuarantineHook | null;
+}
+
+const marks = new WeakMap<Catalog, string>();
+
+function markOf(catalog: Catalog): string {
+  const known = marks.get(catalog);
+  if (known !== undefined) return known;
+  const mark = Array.from(catalogHash(catalog).slice(0, 8), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  marks.set(catalog, mark);
+  return mark;
 }
 
 /** Names of the tables, each after the tables that it refers to. Tables in a cycle keep their order in the catalog. */
@@ -60,7 +76,8 @@ export function tablesSentTo(catalog: Catalog, tier: string): ReadonlySet<string
 }
 
 export function replicaEnvironment(
-  options: Pick<ReplicaEnvironment, "catalog" | "nodeId" | "tier" | "hasParent" | "projections" | "sha256" | "clockAheadMsMax">,
+  options: Pick<ReplicaEnvironment, "catalog" | "nodeId" | "tier" | "hasParent" | "projections" | "sha256" | "clockAheadMsMax"> &
+    Partial<Pick<ReplicaEnvironment, "quarantineLimits" | "onQuarantineAction">>,
 ): ReplicaEnvironment {
   const { catalog, tier } = options;
   const replicated = catalog.tables.filter(isReplicated);
@@ -74,7 +91,9 @@ export function replicaEnvironment(
     sentDown: new Set(below.flatMap((lower) => [...tablesSentTo(catalog, lower)])),
     linked: new Set([...referenced, ...referring]),
     referenced,
-    releasedUpTo: new Map(),
+    quarantineLimits: options.quarantineLimits ?? defaultQuarantineLimits,
+    catalogMark: markOf(catalog),
+    onQuarantineAction: options.onQuarantineAction ?? null,
   };
 }
 

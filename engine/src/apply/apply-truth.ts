@@ -5,7 +5,7 @@ import { unacknowledgedKeys } from "../log/unacknowledged.ts";
 import { columnOf, REFUSED_COLUMN, rowKeys, STAMPS_COLUMN, stateOfChange } from "../merge/row-change.ts";
 import { latestStamp, UNKNOWN_STAMP } from "../merge/row-state.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
-import { holdCommits } from "../quarantine/held-commit.ts";
+import { holdCommits } from "../quarantine/hold-commits.ts";
 import type { CommitOutcome } from "../replica/replica-storage.ts";
 import type { SqlSession } from "../store/database.ts";
 import type { ReplicaEnvironment } from "./apply-environment.ts";
@@ -39,7 +39,7 @@ export async function applyTruth(
   }
   const applied = await writeTruth(tx, env, ack, judged, changes);
   await raiseStamp(tx, ack.tenant, latestStampOf(env, changes));
-  if (outcome.outcome !== "refused") return;
+  if (outcome.outcome === "merged") return;
   for (const commit of applied) {
     const sent = commit.changes.filter((change) => env.sentDown.has(change.table));
     if (sent.length > 0)
@@ -50,7 +50,7 @@ export async function applyTruth(
 /**
  * Writes the answer and returns what of it could be written. The rest is set aside, or one answer would stop all
  * acknowledgements: rows that refer to one that is still on its way here are written when that arrives; a row to which rows of
- * ours refer, of commits that wait for it or are still to be judged, stays with them until a person decides.
+ * ours refer, of commits that are still to be judged, goes away with them.
  */
 async function writeTruth(
   tx: SqlSession,
@@ -66,10 +66,8 @@ async function writeTruth(
     .filter((part) => part.length > 0)
     .map((part) => correction(env, ack.tenant, judged, part));
   const { refused } = await writeCommits(tx, env, ack.tenant, parts, "parent");
-  for (const [commit, code] of refused) {
-    const retryable = code === "refused-parent" && commit.changes.every(({ op }) => op !== "delete");
-    await holdCommits(tx, ack.tenant, [{ commit, code, retryable }], ack.peer);
-  }
+  const held = [...refused].map(([commit, code]) => ({ commit, code }));
+  await holdCommits(tx, env, ack.tenant, held, ack.peer);
   return parts.filter((commit) => !refused.has(commit));
 }
 

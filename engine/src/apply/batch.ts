@@ -18,11 +18,18 @@ export class RefusedCommits extends Error {
   }
 }
 
-/** The changes of commits by table, in commit order. */
-export function itemsByTable(commits: readonly Commit[]): ReadonlyMap<string, readonly BatchItem[]> {
+/**
+ * The changes of commits by table, in commit order. A child's evictions are left out: they say that a row left somebody's
+ * scope; the row itself is in the update that follows.
+ */
+export function itemsByTable(
+  commits: readonly Commit[],
+  from: "child" | "parent" = "parent",
+): ReadonlyMap<string, readonly BatchItem[]> {
   const tables = new Map<string, BatchItem[]>();
   for (const commit of commits) {
     for (const change of commit.changes) {
+      if (from === "child" && change.op === "evict") continue;
       const items = tables.get(change.table);
       if (items === undefined) tables.set(change.table, [{ commit, change }]);
       else items.push({ commit, change });

@@ -16,6 +16,13 @@ interface NodeRow {
   readonly status: string;
 }
 
+export interface Authors {
+  /** Null when nobody can say who wrote the commit, or the peer may not speak for its author. */
+  readonly authorOf: (commit: Commit) => Author | null;
+  /** What this hangs on, as text: when it is another one later, the commit is to be judged again. */
+  readonly markOf: (commit: Pick<Commit, "node">) => string;
+}
+
 /**
  * Who wrote the commits of a child's stream. The peer's own tier is what its grant says, never what the commit says. For
  * commits that the peer relays the registry knows the author; without an entry there (or after a revocation) nobody does.
@@ -26,8 +33,8 @@ export async function findAuthors(
   env: ReplicaEnvironment,
   peer: string,
   grant: Grant,
-  commits: readonly Commit[],
-): Promise<(commit: Commit) => Author | null> {
+  commits: readonly Pick<Commit, "node">[],
+): Promise<Authors> {
   const relayed = [...new Set(commits.map((commit) => commit.node))].filter((node) => node !== peer);
   const registered = env.catalog.byName.has(REGISTRY);
   const nodes = new Map<string, NodeRow>();
@@ -38,7 +45,13 @@ export async function findAuthors(
     );
     rows.forEach((row) => nodes.set(row.id, row));
   }
-  return (commit) => {
+  const mark = ({ tier, role, scopes }: Pick<Grant, "tier" | "role" | "scopes">, status = "active"): string =>
+    JSON.stringify([tier, role, scopes, status]);
+  const markOf = (commit: Pick<Commit, "node">): string => {
+    const row = nodes.get(commit.node);
+    return `${env.catalogMark} ${mark(grant)} ${row === undefined ? "" : mark(row, row.status)}`;
+  };
+  const authorOf = (commit: Commit): Author | null => {
     if (commit.node === peer) return commit.tier === grant.tier ? { tier: grant.tier, grants: [grant] } : null;
     if (!registered) return isBelow(env, commit.tier, grant.tier) ? { tier: commit.tier, grants: [grant] } : null;
     const node = nodes.get(commit.node);
@@ -46,6 +59,18 @@ export async function findAuthors(
       return null;
     return { tier: node.tier, grants: [grant, { ...grant, tier: node.tier, role: node.role, scopes: node.scopes }] };
   };
+  return { authorOf, markOf };
+}
+
+/** The grant of a node as the registry has it now; null when it is unknown or revoked, or the catalog has no registry. */
+export async function grantOf(tx: SqlSession, env: ReplicaEnvironment, tenant: string, node: string): Promise<Grant | null> {
+  if (!env.catalog.byName.has(REGISTRY)) return null;
+  const { rows } = await tx.query<NodeRow>(
+    `select id, tier, role, scopes, status from ${sqlName(REGISTRY)} where tenant_id = $1 and id = $2::uuid and status = 'active'`,
+    [tenant, node],
+  );
+  const [row] = rows;
+  return row === undefined ? null : { tenant, tier: row.tier, role: row.role, scopes: row.scopes };
 }
 
 /** A relay speaks for tiers below its own, never for its equals. */

@@ -1,10 +1,13 @@
 import type { Change, Commit } from "../commit/commit.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
+import type { HeldBefore } from "../quarantine/dependence.ts";
+import { codeBehind } from "../quarantine/released-by.ts";
 import type { ApplyRequest } from "../replica/replica-storage.ts";
 import type { SqlSession } from "../store/database.ts";
 import { evictDependents } from "../scope/evict-dependents.ts";
 import { sqlstateOf } from "../store/sql-error.ts";
+import { answerMissingParents } from "./missing-parents.ts";
 import type { ReplicaEnvironment } from "./apply-environment.ts";
 import { itemsByTable, RefusedCommits } from "./batch.ts";
 import { type CommitLoser, writeMerged } from "./write-merged.ts";
@@ -12,7 +15,13 @@ import { type Duplicates, writePlain } from "./write-plain.ts";
 
 export interface WriteResult {
   readonly refused: ReadonlyMap<Commit, ErrorCode>;
+  /** Commits that were not written, because they build on a refused one. */
+  readonly causes: ReadonlyMap<Commit, HeldBefore>;
   readonly losers: readonly CommitLoser[];
+  /** Commits that were written otherwise than they came: with a reference taken off. */
+  readonly replaced: ReadonlyMap<Commit, Commit>;
+  /** Commits of this node that were written with them: parent rows brought back, references taken off. They belong in the log. */
+  readonly companions: readonly Commit[];
 }
 
 /** How commits are written. */
@@ -31,14 +40,14 @@ async function writeAll(
   { from, duplicates }: Writing,
 ): Promise<readonly CommitLoser[]> {
   const losers: CommitLoser[] = [];
-  const tables = itemsByTable(commits);
+  const tables = itemsByTable(commits, from);
   let checks = false;
   for (const name of env.writeOrder) {
     const items = tables.get(name);
     const plan = env.plans.get(name);
     if (items === undefined || plan === undefined) continue;
     if (plan.merges) losers.push(...(await writeMerged(tx, plan, tenant, items, from)));
-    else await writePlain(tx, plan, tenant, items, duplicates);
+    else await writePlain(tx, plan, tenant, items, { duplicates, isReferenced: env.referenced.has(name) });
     checks ||= env.linked.has(name);
   }
   if (from === "parent") await evictDependents(tx, env, tenant, commits);
@@ -87,10 +96,33 @@ export function refusalOfFailure(error: unknown): ErrorCode | null {
   return refusingClasses.has(sqlstate.slice(0, 2)) ? "refused-constraint" : null;
 }
 
+/** Of commits in order, of which some are held, the others that step aside with these. */
+export type FindDependants = (
+  commits: readonly Commit[],
+  held: ReadonlyMap<Commit, ErrorCode>,
+) => Promise<ReadonlyMap<Commit, HeldBefore>>;
+
+interface Run extends Writing {
+  readonly tx: SqlSession;
+  readonly env: ReplicaEnvironment;
+  readonly tenant: string;
+  readonly dependants: FindDependants | null;
+}
+
+const UNIQUE_VIOLATION = "23505";
+
 /**
- * Writes commits as one batch. When the batch fails for a reason that lies in the data, it is halved until the commits that
- * fail stand alone; those are refused whole and the rest is written. Any other failure is thrown. `from` says whose word the
- * commits are: a child's are held to what their author's tier may do.
+ * Parts into which a batch is cut that cannot be written whole. Sixteen find one commit among 4,096 in three cuts, and what is
+ * written again beside it is one part of sixteen; halves would write the batch three times.
+ */
+const PARTS = 16;
+
+const nothingWritten: WriteResult = { refused: new Map(), causes: new Map(), losers: [], replaced: new Map(), companions: [] };
+
+/**
+ * Writes commits as one batch. When the batch fails for a reason that lies in the data, it is cut into parts until the commits
+ * that fail stand alone; those are refused whole, those that build on them step aside, and the rest is written. Any other failure
+ * is thrown. `from` says whose word the commits are: a child's are held to what their author's tier may do.
  */
 export async function writeCommits(
   tx: SqlSession,
@@ -98,64 +130,110 @@ export async function writeCommits(
   tenant: string,
   commits: readonly Commit[],
   from: ApplyRequest["from"],
+  dependants: FindDependants | null = null,
 ): Promise<WriteResult> {
   // A child's commit that is here already never comes this far. What a parent sends may be in a snapshot that it sent before.
-  return await writeBatch(tx, env, tenant, commits, { from, duplicates: from === "child" ? "unlikely" : "likely" });
+  return await writeBatch({ tx, env, tenant, from, dependants, duplicates: from === "child" ? "unlikely" : "likely" }, commits);
 }
 
-const UNIQUE_VIOLATION = "23505";
-
-async function writeBatch(
+/** Writes the commits together or not at all; null when they cannot be written for a reason that lies in the data. */
+export async function writeTogether(
   tx: SqlSession,
   env: ReplicaEnvironment,
   tenant: string,
   commits: readonly Commit[],
-  writing: Writing,
-): Promise<WriteResult> {
-  if (commits.length === 0) return { refused: new Map(), losers: [] };
+  from: ApplyRequest["from"],
+): Promise<readonly CommitLoser[] | null> {
+  const tried = await attempt({ tx, env, tenant, from, dependants: null, duplicates: "likely" }, commits);
+  return "losers" in tried ? tried.losers : null;
+}
+
+type Attempt = { readonly losers: readonly CommitLoser[] } | { readonly error: unknown };
+
+/** Leaves nothing behind when it fails for a reason that lies in the data; throws any other failure. */
+async function attempt(run: Run, commits: readonly Commit[]): Promise<Attempt> {
+  const { tx, env, tenant } = run;
   await tx.script("savepoint hayloft_batch");
   try {
-    const losers = await writeAll(tx, env, tenant, commits, writing);
+    const losers = await writeAll(tx, env, tenant, commits, run);
     await tx.script("release savepoint hayloft_batch");
-    return { refused: new Map(), losers };
+    return { losers };
   } catch (error) {
-    const named = error instanceof RefusedCommits ? error.refused : null;
-    const code = refusalOfFailure(error);
-    if (named === null && code === null) throw error;
+    if (!(error instanceof RefusedCommits) && refusalOfFailure(error) === null) throw error;
     await tx.script("rollback to savepoint hayloft_batch; release savepoint hayloft_batch");
-    if (named !== null) return await writeWithout(tx, env, tenant, commits, named, writing);
-    if (writing.duplicates === "unlikely" && sqlstateOf(error) === UNIQUE_VIOLATION) {
-      return await writeBatch(tx, env, tenant, commits, { ...writing, duplicates: "likely" });
-    }
-    const [only] = commits;
-    if (commits.length === 1 && only !== undefined && code !== null) return { refused: new Map([[only, code]]), losers: [] };
-    return await writeHalves(tx, env, tenant, commits, writing);
+    return { error };
   }
 }
 
-async function writeWithout(
-  tx: SqlSession,
-  env: ReplicaEnvironment,
-  tenant: string,
-  commits: readonly Commit[],
-  named: ReadonlyMap<Commit, ErrorCode>,
-  writing: Writing,
-): Promise<WriteResult> {
-  const left = commits.filter((commit) => !named.has(commit));
-  if (left.length === commits.length) throw new HayloftError("sql-failed", { reason: "a batch named no commit of its own" });
-  const rest = await writeBatch(tx, env, tenant, left, writing);
-  return { refused: new Map([...named, ...rest.refused]), losers: rest.losers };
+async function writeBatch(run: Run, commits: readonly Commit[]): Promise<WriteResult> {
+  if (commits.length === 0) return nothingWritten;
+  const tried = await attempt(run, commits);
+  if ("losers" in tried) return { ...nothingWritten, losers: tried.losers };
+  if (tried.error instanceof RefusedCommits) return await writeWithout(run, commits, tried.error.refused);
+  if (run.duplicates === "unlikely" && sqlstateOf(tried.error) === UNIQUE_VIOLATION)
+    return await writeBatch({ ...run, duplicates: "likely" }, commits);
+  const [only] = commits;
+  if (commits.length === 1 && only !== undefined) return await writeAlone(run, only, tried.error);
+  return await writeParts(run, commits);
 }
 
-async function writeHalves(
-  tx: SqlSession,
-  env: ReplicaEnvironment,
-  tenant: string,
-  commits: readonly Commit[],
-  writing: Writing,
-): Promise<WriteResult> {
-  const middle = Math.ceil(commits.length / 2);
-  const first = await writeBatch(tx, env, tenant, commits.slice(0, middle), writing);
-  const second = await writeBatch(tx, env, tenant, commits.slice(middle), writing);
-  return { refused: new Map([...first.refused, ...second.refused]), losers: [...first.losers, ...second.losers] };
+/** What becomes of a commit that cannot be written by itself. */
+async function writeAlone(run: Run, commit: Commit, error: unknown): Promise<WriteResult> {
+  const code = refusalOfFailure(error) ?? "refused-constraint";
+  if (code !== "refused-parent") return { ...nothingWritten, refused: new Map([[commit, code]]) };
+  const answer = await answerMissingParents(run.tx, run.env, commit);
+  if (answer.code !== null) return { ...nothingWritten, refused: new Map([[commit, answer.code]]) };
+  const tried = await attempt(run, [...answer.companions, answer.commit]);
+  if ("error" in tried) {
+    const reason = tried.error instanceof RefusedCommits ? null : refusalOfFailure(tried.error);
+    return { ...nothingWritten, refused: new Map([[commit, reason ?? "refused-constraint"]]) };
+  }
+  const { companions } = answer;
+  return { ...nothingWritten, losers: tried.losers, replaced: new Map([[commit, answer.commit]]), companions };
 }
+
+async function writeWithout(run: Run, commits: readonly Commit[], named: ReadonlyMap<Commit, ErrorCode>): Promise<WriteResult> {
+  const left = commits.filter((commit) => !named.has(commit));
+  if (left.length === commits.length) throw new HayloftError("sql-failed", { reason: "a batch named no commit of its own" });
+  const causes = await findBehind(run, commits, named);
+  const rest = await writeBatch(
+    run,
+    left.filter((commit) => !causes.has(commit)),
+  );
+  return joined([{ ...nothingWritten, refused: named, causes }, rest]);
+}
+
+async function writeParts(run: Run, commits: readonly Commit[]): Promise<WriteResult> {
+  const size = Math.ceil(commits.length / PARTS);
+  const results: WriteResult[] = [];
+  let left = commits;
+  while (left.length > 0) {
+    const written = await writeBatch(run, left.slice(0, size));
+    left = left.slice(size);
+    results.push(written);
+    const held = new Map([...written.refused, ...[...written.causes].map(([commit, cause]) => [commit, codeBehind(cause)] as const)]);
+    const causes = await findBehind(run, [...held.keys(), ...left], held);
+    if (causes.size === 0) continue;
+    results.push({ ...nothingWritten, causes });
+    left = left.filter((commit) => !causes.has(commit));
+  }
+  return joined(results);
+}
+
+const nobody: ReadonlyMap<Commit, HeldBefore> = new Map();
+
+/** The commits behind the held ones, in the order of the batch, that build on them. */
+const findBehind = async (
+  { dependants }: Run,
+  commits: readonly Commit[],
+  held: ReadonlyMap<Commit, ErrorCode>,
+): Promise<ReadonlyMap<Commit, HeldBefore>> =>
+  dependants === null || held.size === 0 || held.size === commits.length ? nobody : await dependants(commits, held);
+
+const joined = (results: readonly WriteResult[]): WriteResult => ({
+  refused: new Map(results.flatMap((result) => [...result.refused])),
+  causes: new Map(results.flatMap((result) => [...result.causes])),
+  losers: results.flatMap((result) => result.losers),
+  replaced: new Map(results.flatMap((result) => [...result.replaced])),
+  companions: results.flatMap((result) => result.companions),
+});

@@ -4,6 +4,7 @@ import { REFUSED_COLUMN, rowKeys } from "../merge/row-change.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import type { SqlSession } from "../store/database.ts";
 import { type BatchItem, itemOfRow, itemsByColumns, joinedVectors, RefusedCommits, storedColumns } from "./batch.ts";
+import { keepTombstones } from "./tombstones.ts";
 import { deleteSql, differingRowsSql, insertSql, keyVectors, upsertClause } from "./table-sql.ts";
 
 /**
@@ -14,20 +15,20 @@ export type Duplicates = "unlikely" | "likely";
 
 /**
  * Writes changes of a table that keeps no stamps, in one statement where the columns allow. Throws `RefusedCommits` when
- * a row exists with other content.
+ * a row exists with other content. Rows to which others refer leave a tombstone when they are deleted.
  */
 export async function writePlain(
   tx: SqlSession,
   plan: RowPlan,
   tenant: string,
   items: readonly BatchItem[],
-  duplicates: Duplicates,
+  { duplicates, isReferenced }: { readonly duplicates: Duplicates; readonly isReferenced: boolean },
 ): Promise<void> {
   if (plan.table.rule.kind === "appendOnly" && items.every(isPlainInsert)) {
     for (const group of itemsByColumns(items)) await appendRows(tx, plan, group, duplicates);
     return;
   }
-  await writeLastImages(tx, plan, tenant, items);
+  await writeLastImages(tx, plan, tenant, items, isReferenced);
 }
 
 const isPlainInsert = ({ change }: BatchItem): boolean => change.op === "insert" && !change.columns.includes(REFUSED_COLUMN);
@@ -59,17 +60,29 @@ interface LastImage {
 }
 
 /** One statement cannot touch a row twice, so only the last image of each row is written. */
-async function writeLastImages(tx: SqlSession, plan: RowPlan, tenant: string, items: readonly BatchItem[]): Promise<void> {
+async function writeLastImages(
+  tx: SqlSession,
+  plan: RowPlan,
+  tenant: string,
+  items: readonly BatchItem[],
+  isReferenced: boolean,
+): Promise<void> {
   const last = new Map<string, LastImage>();
   for (const item of items) {
     for (const [row, key] of rowKeys(item.change, plan).entries()) last.set(key, { item, row });
   }
   const gone: string[] = [];
+  const dead = new Map<Commit, string[]>();
   const groups = new Map<string, { readonly columns: readonly string[]; readonly vectors: CellText[][] }>();
   for (const [key, { item, row }] of last) {
     const { change } = item;
     if (change.op === "delete" || change.op === "evict") {
       gone.push(key);
+      if (isReferenced && change.op === "delete") {
+        const keys = dead.get(item.commit);
+        if (keys === undefined) dead.set(item.commit, [key]);
+        else keys.push(key);
+      }
       continue;
     }
     const columns = storedColumns(change);
@@ -80,6 +93,7 @@ async function writeLastImages(tx: SqlSession, plan: RowPlan, tenant: string, it
       group.vectors[index]?.push(change.values[change.columns.indexOf(column)]?.[row] ?? null);
     }
   }
+  for (const [commit, keys] of dead) await keepTombstones(tx, plan, tenant, keys, commit);
   if (gone.length > 0) await tx.query(deleteSql(plan), keyVectors(plan, tenant, gone));
   for (const { columns, vectors } of groups.values()) {
     await tx.query(insertSql(plan, columns, upsertClause(plan, columns)), vectors);

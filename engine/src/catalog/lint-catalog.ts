@@ -73,6 +73,9 @@ function lintNames(table: Table, report: Report): void {
 }
 
 function lintDeclared(catalog: Catalog, table: Table, report: Report): void {
+  if (table.holdTogether !== null && (!isSnakeCase(table.holdTogether.group) || table.holdTogether.columns.length === 0))
+    report("hold-together", "A unit that is held together has a snake_case name and at least one column.");
+  if (!table.returns && table.flow !== "up") report("returns", "Only a table with the flow up can stay away from lower tiers.");
   if (table.about.trim() === "") report("about", "Say in one sentence what the table holds.");
   if (table.group.trim() === "") report("group", "Name the module the table belongs to.");
   if (table.category.trim() === "") report("category", "Name the table's category.");

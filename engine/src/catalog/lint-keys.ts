@@ -54,6 +54,7 @@ function lintColumnsExist(table: Table, report: Report): void {
     ...table.unique.map(({ columns }) => ["unique", columns] as const),
     ...table.indexes.map((index) => ["index", index.map(bare)] as const),
     ...table.references.map(({ columns }) => ["reference", columns] as const),
+    ...(table.holdTogether === null ? [] : [["hold-together", table.holdTogether.columns] as const]),
   ];
   for (const [rule, columns] of lists) {
     for (const name of columns) if (table.columns[name] === undefined) report(rule, `The column ${name} does not exist.`);
@@ -98,6 +99,13 @@ function lintReference(catalog: Catalog, table: Table, reference: Reference, rep
     if (left !== undefined && right !== undefined && JSON.stringify(left.type) !== JSON.stringify(right.type)) {
       report("reference", `${name} and the key column of ${target.name} have different types.`);
     }
+  }
+  if (reference.onParentDeleted === "detach") {
+    const fixed = reference.columns.slice(1).filter((name) => table.columns[name]?.isNullable !== true);
+    if (fixed.length > 0) report("reference-detach", `The reference ${shown} detaches rows, so ${fixed.join(", ")} must be nullable.`);
+  }
+  if (reference.onParentDeleted === "revive" && target.rule.kind === "appendOnly") {
+    report("reference-revive", `The reference ${shown} revives rows of ${target.name}, which are never deleted.`);
   }
   if (!isIndexed(table, reference.columns)) report("reference-index", `The reference ${shown} has no index.`);
   for (const tier of Object.keys(table.retain)) {

@@ -1,3 +1,4 @@
+import type { Catalog } from "./catalog.ts";
 import type { ColumnRule } from "./rule.ts";
 import type { Table } from "./table.ts";
 
@@ -48,4 +49,10 @@ export function keepsRowState(table: Table): boolean {
   const { rule } = table;
   if (rule.kind === "lastWriterWins" || rule.kind === "naturalKey" || rule.kind === "monotoneRow") return true;
   return Object.values(rule.columns).some((own) => own.kind !== "derived");
+}
+
+/** True when deleted rows of the table leave a tombstone with their values: tables with stamps, and those that others refer to. */
+export function keepsTombstones(catalog: Catalog, table: Table): boolean {
+  if (keepsRowState(table)) return true;
+  return isReplicated(table) && catalog.tables.some(({ references }) => references.some((reference) => reference.table === table.name));
 }

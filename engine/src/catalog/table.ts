@@ -29,10 +29,24 @@ export interface Unique {
   readonly where?: string;
 }
 
+/**
+ * What becomes of a row whose parent row was deleted before it came: `reject` refuses it, `revive` brings the parent row back
+ * with the values that it had, `detach` writes the row with the reference set to null.
+ */
+export type ParentDeleted = "reject" | "revive" | "detach";
+
 /** A foreign key to another table's primary key. The first column is the tenant on both sides. */
 export interface Reference {
   readonly columns: readonly string[];
   readonly table: string;
+  /** Default: `reject`. A row whose parent row was never here waits for it in any case. */
+  readonly onParentDeleted?: ParentDeleted;
+}
+
+/** Rows of any table with the same group and the same values are one unit: when one is held, those that come later are, too. */
+export interface HoldTogether {
+  readonly group: string;
+  readonly columns: readonly string[];
 }
 
 export interface TableOptions<Cols extends Columns> {
@@ -62,6 +76,10 @@ export interface TableOptions<Cols extends Columns> {
   readonly lane?: 0 | 1 | 2 | 3;
   /** Columns that do not travel to a tier, for example `{ tablet: ["location"] }`; they must be nullable or defaulted. */
   readonly hidden?: Readonly<Record<string, readonly (keyof Cols & string)[]>>;
+  /** The unit that a row belongs to when a commit is held. A delete belongs to it only when the key or scope has the columns. */
+  readonly holdTogether?: { readonly group: string; readonly columns: readonly (keyof Cols & string)[] };
+  /** False: rows go up and never come down again, not even in the snapshot of a replaced node. Default true. */
+  readonly returns?: boolean;
 }
 
 /** A declared table, normalised: every optional part has its value. */
@@ -84,6 +102,8 @@ export interface Table<Name extends string = string, Cols extends Columns = Colu
   readonly retain: Readonly<Record<string, Retention>>;
   readonly lane: 0 | 1 | 2 | 3;
   readonly hidden: Readonly<Record<string, readonly string[]>>;
+  readonly holdTogether: HoldTogether | null;
+  readonly returns: boolean;
 }
 
 /** Declares a table. Everything else (DDL, triggers, row types, routing, merging, retention) follows from it. */
@@ -102,5 +122,7 @@ export function table<const Name extends string, const Cols extends Columns>(
     partition: options.partition ?? null,
     lane: options.lane ?? 1,
     hidden: options.hidden ?? {},
+    holdTogether: options.holdTogether ?? null,
+    returns: options.returns ?? true,
   };
 }

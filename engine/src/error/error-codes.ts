@@ -112,6 +112,28 @@ export const errorCodes = {
   ),
   "refused-constraint": entry("never", "A constraint of the table does not hold.", "Correct the values and send again."),
   "refused-parent": entry("backoff", "The row's parent row does not exist here.", "It is applied when the parent arrives."),
+  "refused-parent-deleted": entry(
+    "never",
+    "The row's parent row was deleted, and the reference says that such rows are refused.",
+    "Bring the parent row back, or discard the change.",
+  ),
+  "refused-children": entry(
+    "backoff",
+    "Rows that are still here refer to the row that the commit takes away.",
+    "It is applied when they are gone.",
+  ),
+  "refused-waiting": entry(
+    "backoff",
+    "The commit builds on one that waits here itself.",
+    "It is applied, refused or discarded with that one.",
+  ),
+  "refused-dependent": entry(
+    "backoff",
+    "The commit builds on one that was refused.",
+    "Settle the one that it names as its cause; this one follows.",
+  ),
+  "refused-resent": entry("never", "The refused change was corrected and sent again.", "See the commit that took its place."),
+  "refused-discarded": entry("never", "A person discarded the refused change.", "See who did so, and why, in the log of actions."),
   "refused-schema": entry(
     "never",
     "The change names a table or column that does not exist here.",
@@ -123,6 +145,17 @@ export const errorCodes = {
     "Upgrade this replica to see the reason.",
   ),
   "refused-size": entry("never", "The commit is above the size limit.", "Write it in smaller transactions."),
+
+  "quarantine-full": entry(
+    "backoff",
+    "The receiver holds as many refused commits of this tenant as it may, and takes no commit that it would have to hold.",
+    "Settle some of them (quarantine list), or raise the limit in the details; the sender keeps everything and tries again.",
+  ),
+  "quarantine-closed": entry(
+    "never",
+    "The held commit was settled in another way before.",
+    "Read its state; nothing was changed.",
+  ),
 
   // Local writes
   "write-refused": entry("never", "This replica may not make that change.", "Make the change where the table is owned."),

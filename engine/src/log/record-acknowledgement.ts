@@ -2,7 +2,9 @@ import { beginApplying, type ReplicaEnvironment } from "../apply/apply-environme
 import { applyTruth } from "../apply/apply-truth.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
 import { purgeDue } from "../scope/purge-scope.ts";
-import { dropHeld, holdCommits } from "../quarantine/held-commit.ts";
+import { closeHeld, holdCommits } from "../quarantine/hold-commits.ts";
+import { heldTakings, releaseAll } from "../quarantine/release-after.ts";
+import { actionsOf } from "../quarantine/take-actions.ts";
 import { storeOutcome } from "../receipt/outcomes.ts";
 import type { AckRecord, CommitOutcome } from "../replica/replica-storage.ts";
 import type { Database, SqlSession } from "../store/database.ts";
@@ -29,6 +31,9 @@ export async function recordAcknowledgement(database: Database, env: ReplicaEnvi
     // The last first, as when undoing: a row goes before the row that it refers to, and comes back after it.
     for (const outcome of ack.outcomes.toReversed()) await takeOutcome(tx, env, ack, outcome);
     if (purge) await purgeDue(tx, env, ack.peer, ack.tenant);
+    if (ack.outcomes.length > 0) await linkOwnCauses(tx, ack.tenant);
+    // What the answers took away, or was purged, may be what held up a taking-away of the parent's.
+    if (purge || ack.outcomes.length > 0) await releaseAll(tx, env, ack.tenant, await heldTakings(tx, ack.tenant));
   });
 }
 
@@ -82,7 +87,8 @@ async function takeOutcome(tx: SqlSession, env: ReplicaEnvironment, ack: AckReco
   );
   if (known.rows[0]?.outcome === outcome.outcome && known.rows[0].code === code) return;
   await storeOutcome(tx, { tenant, origin, seq }, { outcome: outcome.outcome, code, peer: row?.via ?? null, toldPosition: null });
-  if (outcome.outcome !== "refused") await dropHeld(tx, tenant, origin, seq);
+  const ended = endedAs(outcome);
+  if (ended !== null) await closeHeld(tx, tenant, outcome, ended);
   else if (row?.via === null) await holdOwn(tx, env, tenant, row, outcome);
   if (outcome.truth.length > 0) {
     // An acknowledgement in several frames names the position of its last: what is later than this commit counts from the commit.
@@ -90,6 +96,13 @@ async function takeOutcome(tx: SqlSession, env: ReplicaEnvironment, ack: AckReco
     const judged = row === undefined ? null : { stamp: BigInt(row.stamp), node: row.node_id };
     await applyTruth(tx, env, { ...ack, position }, outcome, judged);
   }
+}
+
+/** The state in which a commit ends by the parent's word; null while the parent holds it. */
+function endedAs({ outcome, code }: CommitOutcome): "applied" | "merged" | "resent" | "discarded" | null {
+  if (outcome !== "refused") return outcome;
+  if (code === "refused-resent") return "resent";
+  return code === "refused-discarded" ? "discarded" : null;
 }
 
 /** Our own refused version is kept for a person to look at; while the parent holds it, it is not ours to retry. */
@@ -106,7 +119,32 @@ async function holdOwn(
   );
   const commit = commitOfRow(tenant, row, rows.map(changeOfRow));
   const code = outcome.code ?? "refused-rule";
-  if (commit.node === env.nodeId) await holdCommits(tx, tenant, [{ commit, code, retryable: false }], null);
+  if (commit.node !== env.nodeId) return;
+  await holdCommits(tx, env, tenant, [{ commit, code }], null);
+  // What it said of other commits is refused with it: these are still to be settled.
+  for (const { origin, seq } of actionsOf(commit))
+    await tx.query(
+      `update hayloft.quarantine set state = 'held', closed_at = null
+      where tenant_id = $1 and origin = $2::uuid and seq = $3::bigint and peer is null and state in ('resent', 'discarded')`,
+      [tenant, origin, seq],
+    );
+}
+
+/** Names for our own commits that were refused behind another one the nearest earlier one of ours that touches the same rows. */
+async function linkOwnCauses(tx: SqlSession, tenant: string): Promise<void> {
+  await tx.query(
+    `update hayloft.quarantine q set cause_origin = q.origin, cause_seq = (
+      select max(p.seq) from hayloft.quarantine_place mine
+        join hayloft.quarantine_place p on p.tenant_id = mine.tenant_id and p.own and p.table_name = mine.table_name and p.row_key = mine.row_key
+          and p.origin = mine.origin and p.seq < mine.seq and p.use <> 'needs'
+      where mine.tenant_id = q.tenant_id and mine.origin = q.origin and mine.seq = q.seq)
+    where q.tenant_id = $1 and q.peer is null and q.state = 'held' and q.cause_seq is null and q.code in ('refused-waiting', 'refused-dependent')`,
+    [tenant],
+  );
+  await tx.query(
+    `update hayloft.quarantine set cause_origin = null where tenant_id = $1 and peer is null and cause_seq is null and cause_origin is not null`,
+    [tenant],
+  );
 }
 
 /** Takes in, from a parent, how far commits have reached the top. */

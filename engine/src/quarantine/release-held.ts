@@ -1,142 +1,89 @@
 import type { ReplicaEnvironment } from "../apply/apply-environment.ts";
-import { touchedKeys } from "../apply/commit-keys.ts";
-import { type CommitLoser } from "../apply/write-merged.ts";
-import { writeCommits } from "../apply/write-commits.ts";
-import { commitHash, firstPreviousHash } from "../commit/commit-hash.ts";
-import type { Commit } from "../commit/commit.ts";
-import { newId } from "../identity/new-id.ts";
-import { keepForeign } from "../log/keep-foreign.ts";
-import { storeOutcome } from "../receipt/outcomes.ts";
+import { findAuthors, grantOf } from "../apply/find-authors.ts";
+import type { ErrorCode } from "../error/error-codes.ts";
 import type { SqlSession } from "../store/database.ts";
-import { dropHeld, type HeldCommit, heldAfter, holdCommits, listQuarantine, waitingOrigins } from "./held-commit.ts";
-import { withReferences } from "./present-references.ts";
+import type { HeldId } from "./held-commit.ts";
+import { allNeedsHere } from "./needed-rows.ts";
+import { releaseAll } from "./release-after.ts";
+import { releaseOf } from "./released-by.ts";
+import { sourceOf } from "./try-release.ts";
 
 /** Held commits looked at by one call. */
 export const RELEASE_MAX = 200;
 
 export interface Released {
   readonly count: number;
-  /** True when the last of the waiting commits was looked at; the next call begins with the first again. */
-  readonly isEnd: boolean;
+  /** Where the next call goes on; null when the last of the held commits was looked at. */
+  readonly next: string | null;
+}
+
+interface Candidate extends HeldId {
+  readonly held_order: string;
+  readonly code: ErrorCode;
+  readonly node_id: string;
+  readonly peer: string;
+  readonly judged_by: string | null;
+  readonly cause_state: string | null;
 }
 
 /**
- * Applies commits that waited for a row, when that row is there now. Looks at a bounded number of them and goes on there with
- * the next call, so that hopeless ones hold up nobody. Those whose references are all there are tried one by one in the order of
- * their origins; what still fails stays. Their outcome becomes `applied` or `merged` and is told to the child.
+ * Looks at a bounded number of held commits after a place and tries those whose cause is gone, so that hopeless ones hold up
+ * nobody: the rows that they refer to are here; the commit that they build on is settled; the registry's rows of their author
+ * and of the node that brought them are others; the catalog is another. Their outcome becomes `applied` or `merged` and is told to
+ * the child; what builds on them follows.
  */
-export async function releaseHeld(tx: SqlSession, env: ReplicaEnvironment, tenant: string): Promise<Released> {
-  const start = env.releasedUpTo.get(tenant) ?? null;
-  const held = await heldAfter(tx, tenant, start, RELEASE_MAX);
-  const last = held.at(-1);
-  const isEnd = held.length < RELEASE_MAX;
-  if (isEnd || last === undefined) env.releasedUpTo.delete(tenant);
-  else env.releasedUpTo.set(tenant, { origin: last.commit.origin, seq: last.commit.seq });
-  const hopeful = await withReferences(tx, env, tenant, held);
-  if (hopeful.size === 0) return { count: 0, isEnd };
-  const waiting = start === null ? new Set<string>() : await namesUpTo(tx, env, tenant, start);
-  const children = await childrenOf(tx, tenant);
-  let count = 0;
-  for (const item of held) {
-    // A later change of a row must not be applied before an earlier one of the same origin that still waits.
-    const rows = rowNames(env, item.commit);
-    const tried = hopeful.has(item) && !rows.some((row) => waiting.has(row));
-    if (tried && (await tryAgain(tx, env, item, item.peer !== null && children.has(item.peer)))) count += 1;
-    else rows.forEach((row) => waiting.add(row));
-  }
-  return { count, isEnd };
-}
-
-/** True when the commit does not wait any more because it was applied. */
-async function tryAgain(tx: SqlSession, env: ReplicaEnvironment, item: HeldCommit, fromChild: boolean): Promise<boolean> {
-  const { commit, peer } = item;
-  const { refused, losers } = await writeCommits(tx, env, commit.tenant, [commit], fromChild ? "child" : "parent");
-  const refusal = refused.get(commit) ?? null;
-  if (refusal === null) {
-    await settleReleased(tx, env, item, fromChild ? "child" : "parent", losers);
-    return true;
-  }
-  if (refusal !== "refused-parent") {
-    await holdCommits(tx, commit.tenant, [{ commit, code: refusal, retryable: false }], peer);
-    await storeOutcome(tx, commit, { outcome: "refused", code: refusal, peer, toldPosition: null });
-  }
-  return false;
-}
-
-/** The rows of the waiting commits of one origin up to a place. */
-async function namesUpTo(
+export async function releaseHeld(
   tx: SqlSession,
   env: ReplicaEnvironment,
   tenant: string,
-  place: { readonly origin: string; readonly seq: number },
-): Promise<Set<string>> {
-  const earlier = await listQuarantine(tx, tenant, { retryable: true, origin: place.origin, limit: null });
-  return new Set(earlier.flatMap(({ commit }) => (commit.seq <= place.seq ? rowNames(env, commit) : [])));
-}
-
-async function childrenOf(tx: SqlSession, tenant: string): Promise<ReadonlySet<string>> {
-  const { rows } = await tx.query<{ node: string }>(
-    `select node_id as node from hayloft.peer where tenant_id = $1 and relation = 'child'`,
-    [tenant],
+  after: string | null = null,
+): Promise<Released> {
+  const { rows } = await tx.query<Candidate>(
+    `select q.origin, q.seq, q.held_order::text as held_order, q.code, q.node_id, q.peer, q.judged_by,
+      (select c.state from hayloft.quarantine c where c.tenant_id = q.tenant_id and c.origin = q.cause_origin and c.seq = q.cause_seq) as cause_state
+    from hayloft.quarantine q where q.tenant_id = $1 and q.state = 'held' and q.retryable and q.peer is not null and q.held_order > $2::bigint
+    order by q.held_order limit $3`,
+    [tenant, after ?? "0", RELEASE_MAX],
   );
-  return new Set(rows.map(({ node }) => node));
-}
-
-const rowNames = (env: ReplicaEnvironment, commit: Commit): readonly string[] =>
-  [...touchedKeys(commit.changes, env.plans)].flatMap(([plan, keys]) =>
-    [...keys].map((key) => `${commit.origin} ${plan.table.name} ${key}`),
+  const referring = await allNeedsHere(
+    tx,
+    env,
+    tenant,
+    rows.filter(({ code }) => releaseOf(code) === "row"),
   );
-
-async function settleReleased(
-  tx: SqlSession,
-  env: ReplicaEnvironment,
-  { commit, peer }: HeldCommit,
-  from: "child" | "parent",
-  losers: readonly CommitLoser[],
-): Promise<void> {
-  await dropHeld(tx, commit.tenant, commit.origin, commit.seq);
-  if (peer !== null) await keepForeign(tx, env, { peer, from, tenant: commit.tenant }, [issuedAnew(env, commit)]);
-  const merged = losers.some(({ loser }) => loser.lost === "incoming");
-  await storeOutcome(tx, commit, { outcome: merged ? "merged" : "applied", code: null, peer, toldPosition: null });
+  const hopeful = new Set<Candidate>(referring);
+  for (const row of rows) if (await isDue(tx, env, tenant, row)) hopeful.add(row);
+  const due = rows.filter((row) => hopeful.has(row));
+  const count = await releaseAll(tx, env, tenant, due);
+  return { count, next: rows.length < RELEASE_MAX ? null : (rows.at(-1)?.held_order ?? null) };
 }
 
-/**
- * The commit under an origin of its own: later commits of its first origin have gone ahead, and a receiver would take its
- * seq for a duplicate. Stamp and author stay, so that the rules see the same commit.
- */
-function issuedAnew(env: ReplicaEnvironment, commit: Commit): Commit {
-  const anew = { ...commit, origin: newId(), seq: 1, previousHash: firstPreviousHash() };
-  return { ...anew, hash: commitHash(anew, env.sha256) };
+async function isDue(tx: SqlSession, env: ReplicaEnvironment, tenant: string, row: Candidate): Promise<boolean> {
+  switch (releaseOf(row.code)) {
+    case "children":
+      return true;
+    case "cause":
+      return row.cause_state !== "held";
+    case "catalog":
+      return row.judged_by?.split(" ", 1)[0] !== env.catalogMark;
+    case "authority":
+      return (await authorityMark(tx, env, tenant, row)) !== row.judged_by;
+    case "row":
+    case "person":
+      return false;
+  }
 }
 
-/**
- * Splits new commits into those that may be written and those that have to wait, because an earlier commit of the same
- * origin that touches the same row still waits for its parent.
- */
-export async function splitWaiting(
+/** What a judge would look at now; the mark that is kept when nobody could judge. */
+async function authorityMark(
   tx: SqlSession,
   env: ReplicaEnvironment,
   tenant: string,
-  commits: readonly Commit[],
-): Promise<{ readonly ready: readonly Commit[]; readonly waiting: readonly Commit[] }> {
-  const origins = commits.length === 0 ? new Set<string>() : await waitingOrigins(tx, tenant);
-  const rows = new Set<string>();
-  for (const origin of new Set(commits.map((commit) => commit.origin))) {
-    if (!origins.has(origin)) continue;
-    const held = await listQuarantine(tx, tenant, { retryable: true, origin, limit: null });
-    for (const { commit } of held) rowNames(env, commit).forEach((name) => rows.add(name));
-  }
-  if (rows.size === 0) return { ready: commits, waiting: [] };
-  const ready: Commit[] = [];
-  const waiting: Commit[] = [];
-  for (const commit of commits) {
-    const names = rowNames(env, commit);
-    if (!names.some((name) => rows.has(name))) {
-      ready.push(commit);
-      continue;
-    }
-    waiting.push(commit);
-    names.forEach((name) => rows.add(name));
-  }
-  return { ready, waiting };
+  { node_id: node, peer, judged_by: before }: Candidate,
+): Promise<string | null> {
+  if ((await sourceOf(tx, tenant, peer)).from === "parent") return env.catalogMark;
+  const grant = await grantOf(tx, env, tenant, peer);
+  if (grant === null) return before;
+  const { markOf } = await findAuthors(tx, env, peer, grant, [{ node }]);
+  return markOf({ node });
 }

@@ -6,6 +6,7 @@ import type { Change, Commit, Outcome } from "../commit/commit.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
 import { changeOfRow, type ChangeRow } from "../log/commit-row.ts";
 import { readHeld } from "../quarantine/held-commit.ts";
+import { isWaiting } from "../quarantine/released-by.ts";
 import type { CommitOutcome, Grant } from "../replica/replica-storage.ts";
 import type { SqlSession } from "../store/database.ts";
 
@@ -75,7 +76,7 @@ export async function outcomesToTell(
   let bytes = 0;
   for (const { origin, seq, outcome, code } of rows.slice(0, OUTCOMES_MAX)) {
     if (bytes > TRUTH_BYTES) break;
-    const wantsTruth = outcome === "merged" || (outcome === "refused" && code !== "refused-parent" && code !== "refused-schema");
+    const wantsTruth = tellsTruth(outcome, code);
     const changes = known.get(commitName({ origin, seq })) ?? (wantsTruth ? await storedChanges(tx, tenant, origin, seq) : []);
     const truth = wantsTruth ? await truthFor(tx, env, tenant, outcome, changes, told.grant) : [];
     const size = changesBytes(truth);
@@ -88,6 +89,14 @@ export async function outcomesToTell(
     [tenant, told.upTo, outcomes.map(({ origin }) => origin), outcomes.map(({ seq }) => seq)],
   );
   return { outcomes, areMore: outcomes.length < rows.length };
+}
+
+/**
+ * Whether the author needs the rows as they are here: not while its commit only waits, or is newer than our catalog. A commit that
+ * is applied after it was refused is told with them too, because its author has taken back what it wrote.
+ */
+function tellsTruth(outcome: Outcome, code: ErrorCode | null): boolean {
+  return outcome !== "refused" || (code !== null && !isWaiting(code) && code !== "refused-schema");
 }
 
 /** The true rows for what the changes touched, as far as the grant allows; for `merged` only of tables that merge. */

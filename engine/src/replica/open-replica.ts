@@ -3,6 +3,8 @@ import type { Change } from "../commit/commit.ts";
 import type { Clock } from "../clock/clock.ts";
 import type { NodeIdentity } from "../identity/node-identity.ts";
 import type { Dial } from "../link/link.ts";
+import type { QuarantineHook } from "../quarantine/quarantine-action.ts";
+import type { QuarantineLimits } from "../quarantine/quarantine-limits.ts";
 import type { SessionLimits } from "../session/session-limits.ts";
 import type { Database, SqlSession } from "../store/database.ts";
 import type { AdmittedTenants } from "./admitting-registry.ts";
@@ -36,6 +38,10 @@ export interface OpenReplicaOptions<C extends Catalog> {
   /** Called per table and change in the transaction that applies a foreign commit. */
   readonly projections?: Readonly<Record<string, (tx: SqlSession, change: Change) => Promise<void>>>;
   readonly limits?: Partial<SessionLimits>;
+  /** What may be held for others, per tenant; default 10,000 commits and 64 MiB. */
+  readonly quarantineLimits?: QuarantineLimits;
+  /** Called in the transaction of each action on a held commit, for the application's audit entry. */
+  readonly onQuarantineAction?: QuarantineHook;
   /**
    * Which tenants' children may have a session, for example those that are not suspended; asked when a child connects and
    * after each commit. Default: all. A session of a tenant that is no longer admitted ends; its node may try again.

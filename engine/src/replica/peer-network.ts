@@ -54,8 +54,8 @@ export class PeerNetwork {
   #ticks = 0;
   #registryBusy = false;
   #registryDue = false;
-  readonly #releaseDue = new Set<string>();
-  #releasing: Promise<void> | null = null;
+  readonly #tendDue = new Set<string>();
+  #tending: Promise<void> | null = null;
   #draining = false;
   #stopped = false;
   #onEmpty: () => void = () => undefined;
@@ -142,7 +142,7 @@ export class PeerNetwork {
     this.#parent?.stop();
     await this.#endAll((child) => child.runner.dispatch({ type: "stop", code: "draining", details: {} }));
     await this.#heads.stop();
-    await this.#releasing;
+    await this.#tending;
     // The caller may close the database next.
     await Promise.all(runners.map(async (runner) => await runner?.idle()));
   }
@@ -176,24 +176,34 @@ export class PeerNetwork {
     for (const { key, runner } of this.#byNode.values())
       if (shared || (key !== null && tenants.has(key.tenant))) runner.work(work);
     this.#options.onGrown();
-    for (const tenant of tenants) this.#releaseDue.add(tenant);
-    this.#release();
+    for (const tenant of tenants) this.#tendDue.add(tenant);
+    this.#tend();
     this.#checkRegistry();
   }
 
-  /** Rows that were written here may be those that commits wait for. One run at a time; what grows meanwhile is next. */
-  #release(): void {
-    const { releaseHeld } = this.#options.ports;
-    if (releaseHeld === undefined || this.#releasing !== null || this.#releaseDue.size === 0 || this.#stopped) return;
-    const due = [...this.#releaseDue];
-    this.#releaseDue.clear();
-    this.#releasing = Promise.all(due.map(async (tenant) => await releaseHeld(tenant)))
-      .then(() => undefined)
+  /**
+   * What was written here may set held commits free, or be the settling of one; and children are told what became of theirs. One
+   * run at a time; what grows meanwhile is next.
+   */
+  #tend(): void {
+    const { tendHeld } = this.#options.ports;
+    if (tendHeld === undefined || this.#tending !== null || this.#tendDue.size === 0 || this.#stopped) return;
+    const due = [...this.#tendDue];
+    this.#tendDue.clear();
+    this.#tending = Promise.all(due.map(async (tenant) => ({ tenant, ...(await tendHeld(tenant)) })))
+      .then((tended) => {
+        for (const { tenant, untold } of tended) if (untold) this.#tellOutcomes(tenant);
+      })
       .catch((error: unknown) => this.#lost("release-failed", error))
       .finally(() => {
-        this.#releasing = null;
-        this.#release();
+        this.#tending = null;
+        this.#tend();
       });
+  }
+
+  #tellOutcomes(tenant: string): void {
+    for (const { key, runner } of this.#byNode.values())
+      if (key?.tenant === tenant) runner.work({ type: "outcomes-due", tenant });
   }
 
   #progress(tenant: string): void {
@@ -262,7 +272,11 @@ export class PeerNetwork {
       this.#ticks += 1;
       this.#parent?.runner?.dispatch({ type: "tick" });
       for (const child of this.#children) child.runner.dispatch({ type: "tick" });
-      if (this.#ticks % registryTicks === 0) this.#checkRegistry();
+      if (this.#ticks % registryTicks === 0) {
+        this.#checkRegistry();
+        for (const tenant of this.#tenants()) this.#tendDue.add(tenant);
+        this.#tend();
+      }
       this.#scheduleTick();
     });
   }

@@ -93,9 +93,3 @@ async function readBacklog(
   const [row] = rows;
   return { commits: row?.commits ?? 0, rows: row?.rows ?? 0, bytes: row?.bytes ?? 0, oldestAgeMs: row?.oldest_age_ms ?? 0 };
 }
-
-/** Refused commits that wait for a person. */
-export async function countQuarantined(session: SqlSession): Promise<number> {
-  const { rows } = await session.query<{ readonly count: number }>("select count(*)::int8 as count from hayloft.quarantine");
-  return rows[0]?.count ?? 0;
-}

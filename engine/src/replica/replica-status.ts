@@ -1,3 +1,4 @@
+import type { HeldCount } from "../quarantine/held-commit.ts";
 import type { Cursor } from "./replica-storage.ts";
 
 /** What waits here for a peer to acknowledge. */
@@ -31,8 +32,10 @@ export interface ReplicaStatus {
   readonly tier: string;
   readonly durability: string;
   readonly peers: readonly PeerStatus[];
-  /** Refused commits that wait for a person. */
+  /** Commits that are held here, for others or of our own. */
   readonly quarantined: number;
+  /** The same by tenant and code, with the time of the oldest. */
+  readonly held: readonly HeldCount[];
   /** True while a first snapshot and its tail are still coming in: rows may be missing. */
   readonly filling: boolean;
   readonly draining: boolean;

@@ -1,6 +1,7 @@
 import type { Compilable, Kysely } from "kysely";
 import type { Outcome } from "../commit/commit.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
+import type { Quarantine } from "../quarantine/quarantine.ts";
 import type { Link } from "../link/link.ts";
 import type { Database, SqlSession } from "../store/database.ts";
 import type { ReplicaStatus } from "./replica-status.ts";
@@ -46,6 +47,8 @@ export interface Replica<Rows> {
    * query are logged as `live-query-failed`, and it is tried again at the next commit. Returns the unsubscriber.
    */
   live<Row>(query: (db: Kysely<Rows>) => Compilable<Row>, onRows: (rows: readonly Row[]) => void): () => void;
+  /** Refused commits, of others and of our own: see them, correct and send again, discard, have them judged again. */
+  readonly quarantine: Quarantine;
   status(): Promise<ReplicaStatus>;
   /** The children that have a session with this process now; needs no database. */
   children(): readonly { readonly tenant: string; readonly node: string }[];

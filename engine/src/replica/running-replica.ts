@@ -14,11 +14,12 @@ import { kyselyOf } from "../store/kysely-database.ts";
 import type { Database, SqlSession } from "../store/database.ts";
 import { commitReceipt } from "./commit-receipt.ts";
 import type { CommitId, ReceiptSource } from "./commit-receipt.ts";
+import type { Quarantine } from "../quarantine/quarantine.ts";
 import { LiveQueries } from "./live-queries.ts";
 import type { OpenReplicaOptions, ParentAddress } from "./open-replica.ts";
 import { notePeer } from "./note-peer.ts";
 import { PeerNetwork } from "./peer-network.ts";
-import { countQuarantined, readPeers } from "./read-status.ts";
+import { readPeers } from "./read-status.ts";
 import type { Receipt, Replica } from "./replica.ts";
 import type { ReplicaStatus } from "./replica-status.ts";
 import type { NodeKey, SessionPorts } from "./session-ports.ts";
@@ -62,13 +63,16 @@ class RunningReplica<Rows> implements Replica<Rows> {
   readonly #network: PeerNetwork;
   readonly #live: LiveQueries<Rows>;
   readonly #receipts: ReceiptSource;
+  readonly quarantine: Quarantine;
   readonly #progress = new Set<() => void>();
   readonly #closed = new AbortController();
   readonly #unsubscribe: () => void;
 
   constructor(options: OpenReplicaOptions<Catalog>, parent: (ParentAddress & { readonly dial: Dial }) | null) {
     const { database, identity } = options;
-    const ports = portsOf(options);
+    const storage = storageOf(options);
+    const ports = portsOf(options, storage);
+    this.quarantine = storage.quarantine;
     this.database = database;
     this.db = kyselyOf<Rows>(database);
     this.#identity = identity;
@@ -123,10 +127,11 @@ class RunningReplica<Rows> implements Replica<Rows> {
 
   async status(): Promise<ReplicaStatus> {
     const peers = await readPeers(this.database, this.#network.peers());
-    const quarantined = await countQuarantined(this.database);
+    const held = await this.quarantine.count();
+    const quarantined = held.reduce((sum, { count }) => sum + count, 0);
     const { durability } = this.database;
     const { nodeId, tier } = this.#identity;
-    return { nodeId, tier, durability, peers, quarantined, filling: this.#network.filling, draining: this.#network.draining };
+    return { nodeId, tier, durability, peers, quarantined, held, filling: this.#network.filling, draining: this.#network.draining };
   }
 
   accept(link: Link): void {
@@ -177,35 +182,34 @@ function localSideOf({ catalog, identity, database, limits }: OpenReplicaOptions
   };
 }
 
-function portsOf({
-  catalog,
-  database,
-  identity,
-  clock = systemClock,
-  log,
-  projections,
-  admittedTenants,
-}: OpenReplicaOptions<Catalog>): SessionPorts {
-  const hasParent = catalog.tiers[0] !== identity.tier;
-  const { nodeId, tier } = identity;
-  const registry = new SqlNodeRegistry(database);
-  const storage = new SqlReplicaStorage({
+function storageOf(options: OpenReplicaOptions<Catalog>): SqlReplicaStorage {
+  const { catalog, database, identity, clock = systemClock, projections, onQuarantineAction, quarantineLimits } = options;
+  return new SqlReplicaStorage({
     database,
     catalog,
-    nodeId,
-    tier,
-    hasParent,
+    nodeId: identity.nodeId,
+    tier: identity.tier,
+    hasParent: catalog.tiers[0] !== identity.tier,
     clock,
     sha256: (input) => new Uint8Array(createHash("sha256").update(input).digest()),
-    ...(projections === undefined ? {} : { projections }),
+    ...(projections && { projections }),
+    ...(onQuarantineAction && { onQuarantineAction }),
+    ...(quarantineLimits && { limits: { quarantine: quarantineLimits } }),
   });
+}
+
+function portsOf(
+  { database, identity, clock = systemClock, log, admittedTenants }: OpenReplicaOptions<Catalog>,
+  storage: SqlReplicaStorage,
+): SessionPorts {
+  const registry = new SqlNodeRegistry(database);
   return {
     identity,
     storage,
     registry: admittedTenants === undefined ? registry : new AdmittingRegistry(registry, admittedTenants),
     timers: systemTimers(() => clock.nowMs()),
     recordSettled: async (tenant, origins) => await storage.recordSettled(tenant, origins),
-    releaseHeld: async (tenant) => await storage.releaseHeld(tenant),
+    tendHeld: async (tenant) => await storage.tendHeld(tenant),
     notePeer: async (note) => await notePeer(database, note),
     verify: verifySignature,
     randomBytes: (count) => new Uint8Array(randomBytes(count)),

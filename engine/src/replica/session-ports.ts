@@ -44,8 +44,11 @@ export interface SessionPorts {
   readonly timers: Timers;
   /** Stores how far commits of these origins are known to be at the top. */
   readonly recordSettled: (tenant: string, origins: readonly SettledSeq[]) => Promise<void>;
-  /** Applies commits that wait for a row which is there now; absent where nothing ever waits. */
-  readonly releaseHeld?: (tenant: string) => Promise<unknown>;
+  /**
+   * Releases held commits whose cause is gone and reports what is held; absent where nothing is ever held. `untold`: children have
+   * to be told of outcomes.
+   */
+  readonly tendHeld?: (tenant: string) => Promise<{ readonly untold: boolean }>;
   readonly notePeer: (note: PeerNote) => Promise<void>;
   readonly verify: (publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array) => boolean;
   readonly randomBytes: (count: number) => Uint8Array;

@@ -179,6 +179,7 @@ const sessionCodes: ReadonlySet<ErrorCode> = new Set([
   "frame-too-large",
   "history-diverged",
   "limit-reached",
+  "quarantine-full",
   "sequence-gap",
   "unavailable",
 ] satisfies ErrorCode[]);

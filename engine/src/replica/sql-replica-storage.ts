@@ -8,8 +8,12 @@ import { logHeads } from "../log/log-heads.ts";
 import { readLog } from "../log/read-log.ts";
 import { recordAcknowledgement, recordSettled, settledSeqs } from "../log/record-acknowledgement.ts";
 import { restampUnacknowledged } from "../log/restamp.ts";
-import { waitingOrigins } from "../quarantine/held-commit.ts";
-import { releaseHeld } from "../quarantine/release-held.ts";
+import type { QuarantineHook } from "../quarantine/quarantine-action.ts";
+import type { QuarantineLimits } from "../quarantine/quarantine-limits.ts";
+import type { Quarantine } from "../quarantine/quarantine.ts";
+import { type Released, releaseHeld } from "../quarantine/release-held.ts";
+import { dueOf, reportHeld, reportsHeld } from "../quarantine/report-held.ts";
+import { SqlQuarantine } from "../quarantine/sql-quarantine.ts";
 import { applySnapshot, finishSnapshot, unfinishedSnapshot } from "../snapshot/apply-snapshot.ts";
 import { grantedBy, takeGrant } from "../scope/take-grant.ts";
 import { readSnapshot } from "../snapshot/read-snapshot.ts";
@@ -39,7 +43,8 @@ export interface SqlReplicaStorageOptions {
   readonly projections?: Projections;
   /** Replaces the portable sha256, for example by that of `node:crypto`. */
   readonly sha256?: Sha256;
-  readonly limits?: { readonly clockAheadMsMax?: number };
+  readonly limits?: { readonly clockAheadMsMax?: number; readonly quarantine?: QuarantineLimits };
+  readonly onQuarantineAction?: QuarantineHook;
 }
 
 /** `ReplicaStorage` over a Postgres database, with the tables of schema `hayloft`. The same SQL on PGlite and servers. */
@@ -60,6 +65,8 @@ export class SqlReplicaStorage implements ReplicaStorage {
       projections: options.projections ?? {},
       sha256: options.sha256 ?? sha256,
       clockAheadMsMax: options.limits?.clockAheadMsMax ?? CLOCK_AHEAD_MS_MAX,
+      ...(options.limits?.quarantine && { quarantineLimits: options.limits.quarantine }),
+      ...(options.onQuarantineAction && { onQuarantineAction: options.onQuarantineAction }),
     });
   }
 
@@ -107,23 +114,41 @@ export class SqlReplicaStorage implements ReplicaStorage {
     await recordSettled(this.#database, tenant, origins);
   }
 
+  /** What is held here, and what people do with it. */
+  get quarantine(): Quarantine {
+    return new SqlQuarantine(this.#database, this.#env);
+  }
+
   /**
-   * Applies commits that wait for a row they refer to, where that row is there now; returns how many. Applying foreign
-   * commits looks at some of them by itself; this looks at all, and is called when a log has grown by local writes.
+   * Applies held commits whose cause is gone; returns how many. Applying foreign commits looks at those that it may have set free;
+   * this looks at all, and is called when a log has grown by local writes and every now and then.
    */
   async releaseHeld(tenant: string): Promise<number> {
-    if ((await waitingOrigins(this.#database, tenant)).size === 0) return 0;
     let count = 0;
-    this.#env.releasedUpTo.delete(tenant);
-    for (let isEnd = false; !isEnd;) {
-      const released = await this.#database.transaction(async (tx) => {
+    for (let after: string | null = null, again = true; again;) {
+      const released: Released = await this.#database.transaction(async (tx) => {
         await beginApplying(tx);
-        return await releaseHeld(tx, this.#env, tenant);
+        return await releaseHeld(tx, this.#env, tenant, after);
       });
       count += released.count;
-      isEnd = released.isEnd;
+      after = released.next;
+      again = after !== null;
     }
     return count;
+  }
+
+  /**
+   * Looks after what is held of a tenant: releases what can be released, and reports what has changed upward. `untold`: children
+   * have to be told of outcomes. One small query while nothing is to be done.
+   */
+  async tendHeld(tenant: string): Promise<{ readonly untold: boolean }> {
+    const due = await dueOf(this.#database, tenant);
+    if (due.retryable) await this.releaseHeld(tenant);
+    if (reportsHeld(this.#env) && (due.retryable || due.unreported)) {
+      for (let reported = 1; reported > 0;)
+        reported = await this.#database.transaction(async (tx) => await reportHeld(tx, this.#env, tenant));
+    }
+    return { untold: due.retryable ? (await dueOf(this.#database, tenant)).untold : due.untold };
   }
 
   async restampUnacknowledged(peer: string, tenant: string): Promise<number> {

@@ -33,7 +33,7 @@ import type { Handled, Replication } from "./replication-state.ts";
 import { andThen, unchanged } from "./replication-state.ts";
 import type { Positions, ReplicationEvent, UnfinishedSnapshot } from "./session-event.ts";
 import { reportedFault, SessionFault } from "./session-fault.ts";
-import { afterApply, onSettled, onSettledRead, onTopMoved, tellAgain } from "./settled.ts";
+import { afterApply, onOutcomesDue, onSettled, onSettledRead, onTopMoved, tellAgain } from "./settled.ts";
 
 /** What both sides told each other in the handshake. */
 export interface Opening {
@@ -225,6 +225,7 @@ const workHandlers: WorkHandlers = {
   "ack-recorded": onAckRecorded,
   restamped: onRestamped,
   "top-moved": onTopMoved,
+  "outcomes-due": onOutcomesDue,
   "settled-read": onSettledRead,
   "snapshot-begun": onSnapshotBegun,
   "page-read": onPageRead,

@@ -63,6 +63,8 @@ export type ReplicationEvent =
   | { readonly type: "ack-recorded"; readonly ack: AckRecord }
   | { readonly type: "restamped"; readonly tenant: string }
   | { readonly type: "top-moved"; readonly tenant: string }
+  /** Outcomes of the child's commits have changed that it was not told of. */
+  | { readonly type: "outcomes-due"; readonly tenant: string }
   | { readonly type: "settled-read"; readonly tenant: string; readonly origins: readonly SettledSeq[] }
   | { readonly type: "snapshot-begun"; readonly tenant: string; readonly generation: number; readonly at: Cursor }
   | {

@@ -8,11 +8,18 @@ import type { ReplicationEvent } from "./session-event.ts";
  * Something of this tenant came further up: the child is told what became of its commits there, and then how far they have
  * come, in this order, so that it never takes a refused commit for an applied one.
  */
-export function onTopMoved(state: Replication, event: Extract<ReplicationEvent, { type: "top-moved" }>): Handled {
-  const log = state.incoming.get(event.tenant);
-  if (state.towards === "up" || log === undefined || state.local.top) return unchanged(state);
+export const onTopMoved = (state: Replication, event: Extract<ReplicationEvent, { type: "top-moved" }>): Handled =>
+  state.local.top ? unchanged(state) : probe(state, event.tenant);
+
+/** Outcomes have changed without a commit of the child: something that was held is settled. */
+export const onOutcomesDue = (state: Replication, event: Extract<ReplicationEvent, { type: "outcomes-due" }>): Handled =>
+  probe(state, event.tenant);
+
+function probe(state: Replication, tenant: string): Handled {
+  const log = state.incoming.get(tenant);
+  if (state.towards === "up" || log === undefined || log.mode === "snapshot") return unchanged(state);
   if (log.queue.some((item) => item.type === "probe")) return unchanged(state);
-  return enqueue(state, event.tenant, { type: "probe", after: null });
+  return enqueue(state, tenant, { type: "probe", after: null });
 }
 
 /** Positions whose outcomes are told again when a child comes back: more than were ever under way in a session that broke. */

@@ -12,7 +12,7 @@ import { joinRowStates } from "../merge/join-rows.ts";
 import { rowKeys, rowValues, STAMPS_COLUMN } from "../merge/row-change.ts";
 import { EMPTY_ROW, latestStamp, readRowState, type RowState } from "../merge/row-state.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
-import { holdCommits } from "../quarantine/held-commit.ts";
+import { checkRoom, holdCommits } from "../quarantine/hold-commits.ts";
 import type { Cursor, SnapshotChunk, SnapshotCursor } from "../replica/replica-storage.ts";
 import { deleteRows } from "../scope/evict-dependents.ts";
 import { noteEviction } from "../scope/eviction-receipt.ts";
@@ -113,8 +113,9 @@ async function writeChunk(
     if (refusalOfFailure(error) === null) throw error;
     await tx.script("rollback to savepoint hayloft_page; release savepoint hayloft_page");
     const { refused } = await writeCommits(tx, env, chunk.tenant, rowsAsCommits(env, plan, chunk, own), "parent");
-    for (const [commit, code] of refused)
-      await holdCommits(tx, chunk.tenant, [{ commit, code, retryable: code === "refused-parent" }], peer);
+    const held = [...refused].map(([commit, code]) => ({ commit, code, judgedBy: env.catalogMark }));
+    await holdCommits(tx, env, chunk.tenant, held, peer);
+    if (held.length > 0) await checkRoom(tx, env, chunk.tenant);
   }
 }
 

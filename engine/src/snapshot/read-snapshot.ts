@@ -13,7 +13,7 @@ const PAGE_ROWS_MAX = 5_000;
 const snapshotTables = (env: ReplicaEnvironment, tier: string): readonly RowPlan[] =>
   env.writeOrder.flatMap((name) => {
     const plan = env.plans.get(name);
-    return plan === undefined || plan.table.retain[tier] === undefined ? [] : [plan];
+    return plan === undefined || plan.table.retain[tier] === undefined || !plan.table.returns ? [] : [plan];
   });
 
 /**

@@ -4,10 +4,12 @@ import {
   identityColumns,
   isReplicated,
   keepsRowState,
+  keepsTombstones,
   movingColumns,
   rowKeyColumns,
 } from "../catalog/table-facts.ts";
 import type { Table } from "../catalog/table.ts";
+import { quarantinedView } from "./engine-quarantine.ts";
 import { SLICE_ROWS, recordChangeDdl } from "./record-change-ddl.ts";
 import type { CommitLimits } from "./record-change-ddl.ts";
 import { objectName, sqlName, sqlText } from "./sql-name.ts";
@@ -44,6 +46,7 @@ export function captureDdl(catalog: Catalog, tier: string, limits: CommitLimits)
     `DELETE FROM hayloft.stamped_table;`,
     values.length === 0 ? "" : `INSERT INTO hayloft.stamped_table (table_name, key_columns) VALUES\n  ${values.join(",\n  ")};`,
     ...catalog.tables.map((table) => tableCaptureDdl(catalog, table, tier)),
+    quarantinedView(catalog),
   ]
     .filter((part) => part !== "")
     .join("\n\n");
@@ -164,7 +167,7 @@ BEGIN
     FROM ${source.from};
   IF _rows = 0 THEN
     RETURN NULL;
-  END IF;${raises(table, source.guards)}${op === "delete" && keepsRowState(table) ? keepCells(table) : ""}${moving ? slices(table, "evict", identityColumns(table), evictSource(table), "_moved") : ""}
+  END IF;${raises(table, source.guards)}${op === "delete" && keepsTombstones(catalog, table) ? keepCells(table) : ""}${moving ? slices(table, "evict", identityColumns(table), evictSource(table), "_moved") : ""}
   IF _body IS NOT NULL THEN
     PERFORM ${recordCall(table, op, source.columns, "_tenant", "_rows::integer", "_body")};
     RETURN NULL;
@@ -173,7 +176,10 @@ BEGIN
 END`;
 }
 
-/** Keeps the values of deleted rows beside their stamps, for a concurrent update that was made later than the delete. */
+/**
+ * Keeps the values of deleted rows: beside their stamps, for a concurrent update that was made later than the delete; and of
+ * tables without stamps to which others refer, for rows that come late and refer to one of them.
+ */
 function keepCells(table: Table): string {
   const key = rowKeyColumns(table).map((name) => `o.${sqlName(name)}::text`);
   const cells = capturedColumns(table).filter((name) => !table.primaryKey.includes(name));
@@ -182,11 +188,15 @@ function keepCells(table: Table): string {
     pairs.length === 0
       ? "'{}'::jsonb"
       : `(SELECT jsonb_object_agg(v.name, v.value) FROM (VALUES ${pairs.join(", ")}) AS v (name, value))`;
+  // Sealing stamps the deletes of tables with stamps.
+  const deleted = keepsRowState(table)
+    ? ""
+    : `, '$deleted', (SELECT jsonb_build_array(hayloft.next_stamp(0)::text, r.node_id::text) FROM hayloft.replica r)`;
   return `
   SELECT array_agg(o.${sqlName(table.scope.tenant)}), array_agg(${key.length === 0 ? "''" : key.join(" || E'\\x1f' || ")}), array_agg(${object})
     INTO _tenants, _keys, _cells FROM old_rows o;
   INSERT INTO hayloft.row_state AS state (tenant_id, table_name, row_key, stamps)
-    SELECT kept.tenant, ${sqlText(table.name)}, kept.key, jsonb_build_object('$cells', kept.cells)
+    SELECT kept.tenant, ${sqlText(table.name)}, kept.key, jsonb_build_object('$cells', kept.cells${deleted})
     FROM unnest(_tenants, _keys, _cells) AS kept (tenant, key, cells)
     ON CONFLICT (tenant_id, table_name, row_key) DO UPDATE SET stamps = state.stamps || excluded.stamps;`;
 }

@@ -1,3 +1,4 @@
+import { engineQuarantine } from "./engine-quarantine.ts";
 import { engineSeal } from "./engine-seal.ts";
 import { engineTables } from "./engine-tables.ts";
 import { scopeTables } from "./scope-tables.ts";
@@ -7,4 +8,5 @@ import type { Migration } from "../migrate/migration.ts";
 export const engineMigrations: readonly Migration[] = [
   { name: "hayloft_0001_initial", sql: engineTables + engineSeal },
   { name: "hayloft_0002_scope", sql: scopeTables },
+  { name: "hayloft_0003_quarantine", sql: engineQuarantine },
 ];
