@@ -3,6 +3,7 @@ import { boolean, date, integer, numeric, oneOf, text, timestamptz, uuid } from 
 import { appendOnly, column, lastWriterWins, monotoneRow, naturalKey, singleWriter } from "../catalog/rule.ts";
 import { days, forever, generations, table } from "../catalog/table.ts";
 import { nodeTable } from "../identity/node-table.ts";
+import { quarantineTables } from "../quarantine/quarantine-tables.ts";
 
 /** A catalog for the tests of applying: one table per rule and flow, with scopes, foreign keys and a hidden column. */
 
@@ -132,12 +133,14 @@ const deviceStatus = table("device_status", {
   retain: everywhere,
 });
 
+const tiers = ["cloud", "edge", "tablet"] as const;
+
 export const sampleFarm = catalog({
   name: "sample-farm",
   version: 1,
   oldestVersion: 1,
-  tiers: ["cloud", "edge", "tablet"],
+  tiers,
   scopes: ["barn"],
   sharedTenant: "shared",
-  tables: [reading, entry, note, session, dailyCount, deviceStatus, barn, nodeTable(["cloud", "edge", "tablet"])],
+  tables: [reading, entry, note, session, dailyCount, deviceStatus, barn, nodeTable(tiers), ...quarantineTables(tiers)],
 });

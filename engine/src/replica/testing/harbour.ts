@@ -8,6 +8,7 @@ import { forever, table } from "../../catalog/table.ts";
 import { createIdentity } from "../../identity/node-identity.ts";
 import type { KeyIdentity } from "../../identity/node-identity.ts";
 import { nodeTable } from "../../identity/node-table.ts";
+import { quarantineTables } from "../../quarantine/quarantine-tables.ts";
 import { serveChildren } from "../../link/ws/serve-children.ts";
 import { catalogDdl } from "../../sql/catalog-ddl.ts";
 import type { Database } from "../../store/database.ts";
@@ -57,7 +58,7 @@ export const harbourCatalog = catalog({
   tiers,
   scopes: ["ship"],
   sharedTenant: "everyone",
-  tables: [nodeTable(tiers), ship, note, sighting],
+  tables: [nodeTable(tiers), ...quarantineTables(tiers), ship, note, sighting],
 });
 
 type HarbourRows = RowsOf<typeof harbourCatalog>;
