@@ -1,6 +1,6 @@
 import type { Commit } from "../commit/commit.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
-import { refusedActions } from "../quarantine/take-actions.ts";
+import { refusedActions } from "../quarantine/action-rows.ts";
 import type { Grant } from "../replica/replica-storage.ts";
 import type { SqlSession } from "../store/database.ts";
 import type { ReplicaEnvironment } from "./apply-environment.ts";

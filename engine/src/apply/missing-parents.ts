@@ -81,7 +81,9 @@ function mayAnswer(env: ReplicaEnvironment, child: string, reference: Reference)
   const plan = env.plans.get(answer === "revive" ? reference.table : child);
   if (plan === undefined || !plan.table.writers.includes(env.tier)) return false;
   if (answer === "revive") return mayWrite(plan.table.rule, env.tier);
-  return reference.columns.every((name) => name === plan.tenantColumn || mayWrite(plan.table.rule.columns[name] ?? plan.table.rule, env.tier));
+  return reference.columns.every(
+    (name) => name === plan.tenantColumn || mayWrite(plan.table.rule.columns[name] ?? plan.table.rule, env.tier),
+  );
 }
 
 /** A commit of this node that comes with another one, under an origin of its own. */
@@ -161,7 +163,9 @@ function detachments(
     const plan = env.plans.get(change.table);
     if (own.length === 0 || plan === undefined) return [];
     const rows = [...new Set(own.map(({ row }) => row))];
-    const kept = change.columns.flatMap((column, index) => (column.startsWith("$") ? [] : [{ column, vector: change.values[index] ?? [] }]));
+    const kept = change.columns.flatMap((column, index) =>
+      column.startsWith("$") ? [] : [{ column, vector: change.values[index] ?? [] }],
+    );
     const changed = rows.map((row) =>
       plan.columns
         .filter((column) => own.some((orphan) => orphan.row === row && freed(orphan.reference).includes(column)))

@@ -211,7 +211,10 @@ async function writeParts(run: Run, commits: readonly Commit[]): Promise<WriteRe
     const written = await writeBatch(run, left.slice(0, size));
     left = left.slice(size);
     results.push(written);
-    const held = new Map([...written.refused, ...[...written.causes].map(([commit, cause]) => [commit, codeBehind(cause)] as const)]);
+    const held = new Map([
+      ...written.refused,
+      ...[...written.causes].map(([commit, cause]) => [commit, codeBehind(cause)] as const),
+    ]);
     const causes = await findBehind(run, [...held.keys(), ...left], held);
     if (causes.size === 0) continue;
     results.push({ ...nothingWritten, causes });

@@ -102,7 +102,8 @@ function lintReference(catalog: Catalog, table: Table, reference: Reference, rep
   }
   if (reference.onParentDeleted === "detach") {
     const fixed = reference.columns.slice(1).filter((name) => table.columns[name]?.isNullable !== true);
-    if (fixed.length > 0) report("reference-detach", `The reference ${shown} detaches rows, so ${fixed.join(", ")} must be nullable.`);
+    if (fixed.length > 0)
+      report("reference-detach", `The reference ${shown} detaches rows, so ${fixed.join(", ")} must be nullable.`);
   }
   if (reference.onParentDeleted === "revive" && target.rule.kind === "appendOnly") {
     report("reference-revive", `The reference ${shown} revives rows of ${target.name}, which are never deleted.`);

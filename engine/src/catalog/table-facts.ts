@@ -54,5 +54,7 @@ export function keepsRowState(table: Table): boolean {
 /** True when deleted rows of the table leave a tombstone with their values: tables with stamps, and those that others refer to. */
 export function keepsTombstones(catalog: Catalog, table: Table): boolean {
   if (keepsRowState(table)) return true;
-  return isReplicated(table) && catalog.tables.some(({ references }) => references.some((reference) => reference.table === table.name));
+  return (
+    isReplicated(table) && catalog.tables.some(({ references }) => references.some((reference) => reference.table === table.name))
+  );
 }

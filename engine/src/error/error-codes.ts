@@ -133,7 +133,11 @@ export const errorCodes = {
     "Settle the one that it names as its cause; this one follows.",
   ),
   "refused-resent": entry("never", "The refused change was corrected and sent again.", "See the commit that took its place."),
-  "refused-discarded": entry("never", "A person discarded the refused change.", "See who did so, and why, in the log of actions."),
+  "refused-discarded": entry(
+    "never",
+    "A person discarded the refused change.",
+    "See who did so, and why, in the log of actions.",
+  ),
   "refused-schema": entry(
     "never",
     "The change names a table or column that does not exist here.",

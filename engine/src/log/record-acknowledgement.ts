@@ -4,7 +4,7 @@ import { HayloftError } from "../error/hayloft-error.ts";
 import { purgeDue } from "../scope/purge-scope.ts";
 import { closeHeld, holdCommits } from "../quarantine/hold-commits.ts";
 import { heldTakings, releaseAll } from "../quarantine/release-after.ts";
-import { actionsOf } from "../quarantine/take-actions.ts";
+import { actionsOf } from "../quarantine/action-rows.ts";
 import { storeOutcome } from "../receipt/outcomes.ts";
 import type { AckRecord, CommitOutcome } from "../replica/replica-storage.ts";
 import type { Database, SqlSession } from "../store/database.ts";

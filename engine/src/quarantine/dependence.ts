@@ -101,7 +101,8 @@ function referenceNames(
     for (let row = 0; row < change.rowCount; row += 1) {
       const values = places.map((vector) => vector?.[row] ?? null);
       // A null in a key refers to nothing.
-      if (values.every((value) => value !== null)) names.add(placeName({ table: reference.table, key: values.join(KEY_SEPARATOR) }));
+      if (values.every((value) => value !== null))
+        names.add(placeName({ table: reference.table, key: values.join(KEY_SEPARATOR) }));
     }
     return [...names];
   });

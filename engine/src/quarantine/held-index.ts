@@ -126,7 +126,14 @@ export class HeldIndex {
     return rows.map((row) => {
       const { origin, seq, code, peer, commit } = heldOfRow(row);
       const chain = row.above && peer !== null ? peer : origin;
-      return { origin, seq, chain, waits: isWaiting(code), footprint: footprintOf(commit, this.#env.plans), changes: commit.changes };
+      return {
+        origin,
+        seq,
+        chain,
+        waits: isWaiting(code),
+        footprint: footprintOf(commit, this.#env.plans),
+        changes: commit.changes,
+      };
     });
   }
 

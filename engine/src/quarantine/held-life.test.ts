@@ -28,8 +28,7 @@ async function looseEdge(open: () => Promise<Database>): Promise<readonly [TestR
   return [cloud, edge];
 }
 
-const originOf = async (replica: TestReplica): Promise<string> =>
-  (await replica.storage.heads([TENANT]))[0]?.incarnation ?? "";
+const originOf = async (replica: TestReplica): Promise<string> => (await replica.storage.heads([TENANT]))[0]?.incarnation ?? "";
 
 const shorter = (changes: readonly Change[]): readonly Change[] =>
   changes.map((change) => ({

@@ -59,19 +59,11 @@ export async function releaseHeld(
 }
 
 async function isDue(tx: SqlSession, env: ReplicaEnvironment, tenant: string, row: Candidate): Promise<boolean> {
-  switch (releaseOf(row.code)) {
-    case "children":
-      return true;
-    case "cause":
-      return row.cause_state !== "held";
-    case "catalog":
-      return row.judged_by?.split(" ", 1)[0] !== env.catalogMark;
-    case "authority":
-      return (await authorityMark(tx, env, tenant, row)) !== row.judged_by;
-    case "row":
-    case "person":
-      return false;
-  }
+  const by = releaseOf(row.code);
+  if (by === "cause") return row.cause_state !== "held";
+  if (by === "catalog") return row.judged_by?.split(" ", 1)[0] !== env.catalogMark;
+  if (by === "authority") return (await authorityMark(tx, env, tenant, row)) !== row.judged_by;
+  return by === "children";
 }
 
 /** What a judge would look at now; the mark that is kept when nobody could judge. */

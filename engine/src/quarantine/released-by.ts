@@ -54,4 +54,5 @@ export const isWaiting = (code: ErrorCode): boolean => WAITING_CODES.includes(co
 export const isHealedByChain = (code: ErrorCode): boolean => code === "refused-constraint" || code === "refused-children";
 
 /** The code of a commit that steps aside with a held one. */
-export const codeBehind = (cause: { readonly waits: boolean }): HeldCode => (cause.waits ? "refused-waiting" : "refused-dependent");
+export const codeBehind = (cause: { readonly waits: boolean }): HeldCode =>
+  cause.waits ? "refused-waiting" : "refused-dependent";

@@ -90,7 +90,10 @@ export class SqlQuarantine implements Quarantine {
 
   #needActions(): void {
     if (this.#env.catalog.byName.has(ACTION_TABLE)) return;
-    throw new HayloftError("config-invalid", { setting: "catalog.tables", reason: `add quarantineTables(tiers): ${ACTION_TABLE}` });
+    throw new HayloftError("config-invalid", {
+      setting: "catalog.tables",
+      reason: `add quarantineTables(tiers): ${ACTION_TABLE}`,
+    });
   }
 
   /** Writes the entry in the log of actions and calls the hook; returns the commit that holds them. */
@@ -107,7 +110,18 @@ export class SqlQuarantine implements Quarantine {
       await tx.query(
         `insert into ${ACTION_TABLE} (tenant_id, id, origin, seq, action, node_id, new_origin, new_seq, person, reason)
         values ($1, $2::uuid, $3::uuid, $4::bigint, $5, $6::uuid, $7::uuid, $8::bigint, $9, $10)`,
-        [tenant, entry.id, origin, seq, action, entry.node, replacement?.origin ?? null, replacement?.seq ?? null, person, reason],
+        [
+          tenant,
+          entry.id,
+          origin,
+          seq,
+          action,
+          entry.node,
+          replacement?.origin ?? null,
+          replacement?.seq ?? null,
+          person,
+          reason,
+        ],
       );
     };
     // What is written after the seal belongs to the same commit, so the entry can name the commit that it is part of.
@@ -140,10 +154,9 @@ async function nameAuthor(tx: SqlSession, person: string | undefined): Promise<v
 
 /** The name of the commit that this transaction makes for the tenant; takes the head lock, so that nobody gets it first. */
 async function nextCommit(tx: SqlSession, tenant: string): Promise<HeldId> {
-  const { rows } = await tx.query<HeldId>(
-    `select h.incarnation as origin, h.seq + 1 as seq from hayloft.lock_head($1) as h`,
-    [tenant],
-  );
+  const { rows } = await tx.query<HeldId>(`select h.incarnation as origin, h.seq + 1 as seq from hayloft.lock_head($1) as h`, [
+    tenant,
+  ]);
   const [row] = rows;
   if (row === undefined) throw new HayloftError("unavailable", { reason: "no-log" });
   return row;

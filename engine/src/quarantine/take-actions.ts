@@ -1,47 +1,13 @@
+import { actionsOf } from "./action-rows.ts";
 import type { ReplicaEnvironment } from "../apply/apply-environment.ts";
 import type { Commit } from "../commit/commit.ts";
-import { columnOf } from "../merge/row-change.ts";
 import { storeOutcome } from "../receipt/outcomes.ts";
 import type { SqlSession } from "../store/database.ts";
-import { type HeldCommit, type HeldId, readHeld } from "./held-commit.ts";
+import { type HeldCommit, readHeld } from "./held-commit.ts";
 import { closeHeld } from "./hold-commits.ts";
-import { ACTION_TABLE } from "./quarantine-tables.ts";
 import { releaseAll } from "./release-after.ts";
 import { dependantsOf } from "./settle-refused.ts";
 import { sourceOf } from "./try-release.ts";
-
-interface ActionRow extends HeldId {
-  readonly action: string;
-}
-
-/** The actions on held commits that a commit brings. */
-export function actionsOf(commit: Commit): readonly ActionRow[] {
-  return commit.changes.flatMap((change) => {
-    if (change.table !== ACTION_TABLE || change.op !== "insert") return [];
-    const value = (column: string, row: number): string => columnOf(change, column)?.[row] ?? "";
-    return Array.from({ length: change.rowCount }, (_, row) => ({
-      origin: value("origin", row),
-      seq: Number(value("seq", row)),
-      action: value("action", row),
-    }));
-  });
-}
-
-/** A child settles only what its own node wrote: other actions on commits that are held here are refused. */
-export async function refusedActions(tx: SqlSession, tenant: string, commits: readonly Commit[]): Promise<readonly Commit[]> {
-  const refused: Commit[] = [];
-  for (const commit of commits) {
-    for (const { origin, seq } of actionsOf(commit)) {
-      if (!isName(origin, seq)) continue;
-      const held = await readHeld(tx, tenant, origin, seq);
-      if (held !== null && held.peer !== null && held.node !== commit.node) refused.push(commit);
-    }
-  }
-  return refused;
-}
-
-/** What is no name of a commit names none; the table's types refuse it when it is written. */
-const isName = (origin: string, seq: number): boolean => /^[0-9a-f-]{36}$/.test(origin) && Number.isSafeInteger(seq);
 
 /**
  * Does what an applied commit says about commits that are held here. The first word counts: a commit that is settled already
@@ -81,15 +47,18 @@ export async function settleHeld(
     return;
   }
   for (const id of behind)
-    await tx.query(`update hayloft.quarantine set restamp = true where tenant_id = $1 and origin = $2::uuid and seq = $3::bigint`, [
-      tenant,
-      id.origin,
-      id.seq,
-    ]);
+    await tx.query(
+      `update hayloft.quarantine set restamp = true where tenant_id = $1 and origin = $2::uuid and seq = $3::bigint`,
+      [tenant, id.origin, id.seq],
+    );
   await releaseAll(tx, env, tenant, behind);
 }
 
-async function tellSettled(tx: SqlSession, { tenant, origin, seq, peer }: HeldCommit, state: "resent" | "discarded"): Promise<void> {
+async function tellSettled(
+  tx: SqlSession,
+  { tenant, origin, seq, peer }: HeldCommit,
+  state: "resent" | "discarded",
+): Promise<void> {
   const child = peer !== null && (await sourceOf(tx, tenant, peer)).from === "child" ? peer : null;
   await storeOutcome(
     tx,

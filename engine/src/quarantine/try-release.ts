@@ -115,9 +115,20 @@ async function settleReleased(
   const { tenant } = commit;
   const { from } = await sourceOf(tx, tenant, peer);
   const outcome = merged ? "merged" : "applied";
+  if (from === "parent") await forgetUnreported(tx, tenant, commit);
   await closeHeld(tx, tenant, commit, outcome);
   await keepForeign(tx, env, { peer, from, tenant }, [issuedAnew(env, commit)]);
   await storeOutcome(tx, commit, { outcome, code: null, peer: from === "child" ? peer : null, toldPosition: null });
+}
+
+/** What came from the parent and was never reported to it concerns nobody any more. */
+async function forgetUnreported(tx: SqlSession, tenant: string, { origin, seq }: Commit): Promise<void> {
+  await tx.query(
+    `with gone as (
+      delete from hayloft.quarantine where tenant_id = $1 and origin = $2::uuid and seq = $3::bigint and reported is null returning 1)
+    delete from hayloft.quarantine_place p using gone where p.tenant_id = $1 and p.origin = $2::uuid and p.seq = $3::bigint`,
+    [tenant, origin, seq],
+  );
 }
 
 /**

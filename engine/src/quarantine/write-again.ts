@@ -53,7 +53,9 @@ async function writeChange(
       continue;
     }
     const changed = columnOf(change, CHANGED_COLUMN)?.[row]?.split(",");
-    const set = columns.filter((column) => plan.cellColumns.includes(column) && (changed === undefined || changed.includes(column)));
+    const set = columns.filter(
+      (column) => plan.cellColumns.includes(column) && (changed === undefined || changed.includes(column)),
+    );
     if (set.length === 0) continue;
     const wanted = [...plan.table.primaryKey, ...set];
     await tx.query(updateSql(plan, wanted), values(wanted));

@@ -131,7 +131,16 @@ class RunningReplica<Rows> implements Replica<Rows> {
     const quarantined = held.reduce((sum, { count }) => sum + count, 0);
     const { durability } = this.database;
     const { nodeId, tier } = this.#identity;
-    return { nodeId, tier, durability, peers, quarantined, held, filling: this.#network.filling, draining: this.#network.draining };
+    return {
+      nodeId,
+      tier,
+      durability,
+      peers,
+      quarantined,
+      held,
+      filling: this.#network.filling,
+      draining: this.#network.draining,
+    };
   }
 
   accept(link: Link): void {

@@ -2,7 +2,7 @@ import type { ReplicaEnvironment } from "../apply/apply-environment.ts";
 import { rowKeyOf, type TextRow } from "../apply/table-sql.ts";
 import { restrictedScopes } from "../log/filter-commit.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
-import { releaseHeld } from "../quarantine/release-held.ts";
+import { type Released, releaseHeld } from "../quarantine/release-held.ts";
 import type { Grant } from "../replica/replica-storage.ts";
 import { sqlName } from "../sql/sql-name.ts";
 import type { SqlParameter, SqlSession } from "../store/database.ts";
@@ -16,7 +16,10 @@ import { scopeSql } from "./visible-sql.ts";
  * when the parent has acknowledged more and `purge_due` says that something is left; clears it when nothing is.
  */
 export async function purgeDue(tx: SqlSession, env: ReplicaEnvironment, peer: string, tenant: string): Promise<void> {
-  for (let isEnd = false; !isEnd;) ({ isEnd } = await releaseHeld(tx, env, tenant));
+  for (let after: string | null = null, again = true; again; again = after !== null) {
+    const released: Released = await releaseHeld(tx, env, tenant, after);
+    after = released.next;
+  }
   const left = await purgeScope(tx, env, peer, tenant);
   const held = await tx.query(
     `select 1 from hayloft.quarantine where tenant_id = $1 and retryable and changes -> 'changes' @> '[{"op": "evict"}]' limit 1`,

@@ -228,8 +228,8 @@ async function forgetGone(tx: SqlSession, env: ReplicaEnvironment, peer: string,
       });
     const { refused } = await writeCommits(tx, env, tenant, evictions, "parent");
     // A row that unsent work refers to goes when the parent has that work.
-    for (const commit of refused.keys())
-      await holdCommits(tx, tenant, [{ commit, code: "refused-parent", retryable: true }], peer);
+    const held = [...refused.keys()].map((commit) => ({ commit, code: "refused-children" as const }));
+    await holdCommits(tx, env, tenant, held, peer);
     if (refused.size > 0)
       await tx.query(`update hayloft.peer set purge_due = true where node_id = $1::uuid and tenant_id = $2`, [peer, tenant]);
   }

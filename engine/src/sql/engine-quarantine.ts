@@ -54,5 +54,9 @@ const reportedView = `SELECT b.tenant_id, b.node_id, b.origin, b.seq, b.state, b
  * commit is held; `changes` is null for reports of large commits.
  */
 export const quarantinedView = (catalog: Catalog): string =>
-  `CREATE OR REPLACE VIEW hayloft.quarantined AS ${catalog.byName.has(REPORT_TABLE) ? `${localView}
-  UNION ALL ${reportedView}` : localView};`;
+  `CREATE OR REPLACE VIEW hayloft.quarantined AS ${
+    catalog.byName.has(REPORT_TABLE)
+      ? `${localView}
+  UNION ALL ${reportedView}`
+      : localView
+  };`;
