@@ -216,7 +216,7 @@ export class SimStore {
       for (const [index, key] of rowKeys(change, plan).entries()) {
         const id = rowName(tenant, change.table, key);
         const here = this.rows.get(id) ?? EMPTY_ROW;
-        const left = refused === null ? here : withoutStamp(here, refused);
+        const left = refused === null ? here : withoutStamp(here, refused, plan);
         const state =
           change.op === "delete" ? left : foldRow(plan, [key], left, stateOfChange(change, index, UNKNOWN_STAMP, plan)).state;
         if (state.cells.size === 0) this.rows.delete(id);

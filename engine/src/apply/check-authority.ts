@@ -3,6 +3,7 @@ import type { ErrorCode } from "../error/error-codes.ts";
 import type { CellText, Change, Commit } from "../commit/commit.ts";
 import { scopeTest } from "../log/filter-commit.ts";
 import { CHANGED_COLUMN, columnOf, REFUSED_COLUMN, STAMPS_COLUMN } from "../merge/row-change.ts";
+import { OPS_COLUMN, opsAreSound } from "../merge/memory/row-ops.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import { mayWrite } from "../merge/single-writer.ts";
 import { isKeyText } from "./key-text.ts";
@@ -26,6 +27,7 @@ export function refusalOfCommit(commit: Commit, author: Author, plans: ReadonlyM
     if (plan === undefined) return "refused-schema";
     const refusal =
       refusalOfShape(change, plan, false) ??
+      refusalOfOps(change, plan, commit.stamp) ??
       refusalOfWriter(change, plan, author.tier) ??
       refusalOfScope(commit.tenant, change, plan, author) ??
       refusalOfNaturalKey(change, plan);
@@ -42,6 +44,7 @@ export function refusalOfShape(change: Change, plan: RowPlan | undefined, fromAu
     if (change.values[place]?.length !== change.rowCount) return "refused-schema";
     const pseudo =
       (column === CHANGED_COLUMN && change.op === "update") ||
+      (column === OPS_COLUMN && plan.memory.size > 0 && (change.op === "insert" || change.op === "update")) ||
       (fromAuthority && (column === STAMPS_COLUMN || column === REFUSED_COLUMN));
     if (!known.has(column) && !pseudo) return "refused-schema";
   }
@@ -52,6 +55,16 @@ export function refusalOfShape(change: Change, plan: RowPlan | undefined, fromAu
       return "refused-schema";
   }
   return null;
+}
+
+/** A child's operations are checked before anything reads them; a column with memory never comes without. */
+function refusalOfOps(change: Change, plan: RowPlan, stamp: bigint): ErrorCode | null {
+  if (plan.memory.size === 0 || (change.op !== "insert" && change.op !== "update")) return null;
+  const carried = change.columns.filter((column) => plan.memory.has(column));
+  const lists = columnOf(change, CHANGED_COLUMN);
+  const changedOf = (row: number): readonly string[] =>
+    change.op === "insert" || lists === undefined ? carried : (lists[row] ?? "").split(",");
+  return opsAreSound(change, plan, stamp, changedOf) ? null : "refused-schema";
 }
 
 function refusalOfWriter(change: Change, plan: RowPlan, tier: string): ErrorCode | null {

@@ -67,11 +67,12 @@ function foldItems(
   const losers: CommitLoser[] = [];
   const refused = new Map<Commit, ErrorCode>();
   for (const { commit, change } of items) {
-    const written = { stamp: commit.stamp, node: commit.node };
+    const { stamp, node, author, tier } = commit;
+    const written = { stamp, node, author, tier };
     for (const [row, key] of rowKeys(change, plan).entries()) {
       const current = after.get(key) ?? EMPTY_ROW;
       const back = takenBack(change, row);
-      const existing = back === null ? current : withoutStamp(current, back);
+      const existing = back === null ? current : withoutStamp(current, back, plan);
       const incoming = stateOfChange(change, row, written, plan);
       if (change.op === "evict" || isUnknownThere(back, incoming)) {
         after.set(key, EMPTY_ROW);

@@ -56,9 +56,20 @@ function lintNaturalKey(table: Table, key: readonly string[], report: Report): v
   }
 }
 
+/** A counter begins at 0: what an insert leaves out would otherwise be a difference that no operation speaks of. */
+function lintCounter(name: string, { type, isNullable, defaultSql }: Column, report: Report): void {
+  if (type.kind !== "integer" && type.kind !== "bigint" && type.kind !== "numeric")
+    report("memory", `The column ${name} counts, and is a ${type.kind}: make it an integer, bigint or numeric.`);
+  if (isNullable)
+    report("memory", `The column ${name} counts, and nothing is not a number: make it NOT NULL with the default 0.`);
+  if (defaultSql !== null && defaultSql !== "0")
+    report("memory", `The column ${name} counts, and its default is ${defaultSql}: a counter begins at 0.`);
+}
+
 function lintColumnRule(name: string, column: Column, own: ColumnRule, report: Report): void {
   if (own.kind === "setOnce" && !column.isNullable)
     report("rule", `The column ${name} is set once, so it is null before: make it nullable.`);
+  if (own.kind === "counter") lintCounter(name, column, report);
   if (own.kind !== "monotone") return;
   if (own.order === "or") {
     if (column.type.kind !== "boolean") report("rule", `The column ${name} only turns true, and is no boolean.`);

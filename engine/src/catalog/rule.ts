@@ -7,8 +7,19 @@ export type ColumnRule =
   | { readonly kind: "monotone"; readonly order: "max" | "min" | "or" | Lattice }
   /** Null until it is set; the first value (by stamp) stays. */
   | { readonly kind: "setOnce" }
+  /** Concurrent differences add up: what a write did to the number is merged, not the number. */
+  | { readonly kind: "counter" }
   /** Never replicated. */
   | { readonly kind: "derived" };
+
+/** Rules that merge operations instead of values. */
+export const MEMORY_KINDS = ["counter"] as const;
+export type MemoryColumnRule = Extract<ColumnRule, { readonly kind: (typeof MEMORY_KINDS)[number] }>;
+
+const memoryKinds: ReadonlySet<string> = new Set(MEMORY_KINDS);
+
+/** True for a rule that merges operations: what a write did is captured beside the value that came out of it. */
+export const hasMemory = (rule: ColumnRule): rule is MemoryColumnRule => memoryKinds.has(rule.kind);
 
 /**
  * A partial order of text values: for each value the values that may follow it directly. The join of two values is the
@@ -82,5 +93,7 @@ export const column = {
   /** `successors` names for each value the values that may directly follow. */
   lattice: (successors: Lattice["lattice"]): ColumnRule => ({ kind: "monotone", order: { lattice: successors } }),
   setOnce: (): ColumnRule => ({ kind: "setOnce" }),
+  /** An integer, bigint or numeric that starts at 0. Plain SQL counts: `set on_hand = on_hand - 5`. */
+  counter: (): ColumnRule => ({ kind: "counter" }),
   derived: (): ColumnRule => ({ kind: "derived" }),
 };

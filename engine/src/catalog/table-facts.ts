@@ -1,5 +1,5 @@
 import type { Catalog } from "./catalog.ts";
-import type { ColumnRule } from "./rule.ts";
+import { hasMemory, type ColumnRule } from "./rule.ts";
 import type { Table } from "./table.ts";
 
 /** True when changes of the table are captured and travel: not `derived`, `local` or top-only. */
@@ -24,6 +24,15 @@ export function columnRuleOf(table: Table, column: string): ColumnRule | null {
 /** Columns that changes carry, in catalog order: all but derived ones. */
 export function capturedColumns(table: Table): readonly string[] {
   return Object.keys(table.columns).filter((name) => table.rule.columns[name]?.kind !== "derived");
+}
+
+/** Columns whose rules merge operations, in catalog order: writes of them are captured as what they did. */
+export function memoryColumns(table: Table): readonly string[] {
+  if (!isReplicated(table)) return [];
+  return Object.keys(table.columns).filter((name) => {
+    const own = table.rule.columns[name];
+    return own !== undefined && hasMemory(own);
+  });
 }
 
 /** Columns that deletes and evictions carry, in catalog order: the primary key and the scope columns. */

@@ -1,5 +1,6 @@
 import type { CellText, Change } from "../commit/commit.ts";
 import { CHANGED_COLUMN, columnOf, rowKeys } from "../merge/row-change.ts";
+import { OPS_COLUMN, opsWithout } from "../merge/memory/row-ops.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import type { Grant } from "../replica/replica-storage.ts";
 
@@ -44,6 +45,7 @@ export function withoutHidden(change: Change, hidden: readonly string[]): Change
   const columns = places.map((place) => change.columns[place] ?? "");
   const values = places.map((place) => {
     const vector = change.values[place] ?? [];
+    if (change.columns[place] === OPS_COLUMN) return vector.map((text) => opsWithout(text, names));
     if (change.columns[place] !== CHANGED_COLUMN) return vector;
     return vector.map((list) =>
       (list ?? "")

@@ -2,7 +2,9 @@ import { beginApplying, type ReplicaEnvironment } from "../apply/apply-environme
 import { startClock, tickClock } from "../clock/hybrid-clock.ts";
 import { changeDigest, commitHashOf, firstPreviousHash } from "../commit/commit-hash.ts";
 import type { Commit } from "../commit/commit.ts";
+import { itemsOf, type Json, membersOf } from "../merge/memory/memory.ts";
 import { rowKeys } from "../merge/row-change.ts";
+import { MEMORY_FIELD } from "../merge/row-state.ts";
 import type { Database, SqlSession } from "../store/database.ts";
 import { changeOfRow, COMMIT_COLUMNS, type ChangeRow, type CommitRow } from "./commit-row.ts";
 import { hex } from "./keep-foreign.ts";
@@ -153,6 +155,15 @@ async function correctRowStates(
   for (const [table, keys] of touched) await renameStamps(tx, tenant, table, [...keys], renamed);
 }
 
+/** The operations in a row's memories name their commits by stamp and node, as columns do. */
+function renameMemories(memories: unknown, rename: (value: unknown) => unknown): unknown {
+  const columns = Object.entries(membersOf(memories as Json)).map(([column, memory]) => {
+    const members = membersOf(memory);
+    return [column, members["ops"] === undefined ? memory : { ...members, ops: itemsOf(members["ops"]).map(rename) }] as const;
+  });
+  return Object.fromEntries(columns);
+}
+
 async function renameStamps(
   tx: SqlSession,
   tenant: string,
@@ -166,12 +177,14 @@ async function renameStamps(
   );
   const rename = (value: unknown): unknown => {
     if (!Array.isArray(value)) return value;
-    const [stamp, node] = value as readonly string[];
-    const name = renamed.get(`"${stamp ?? ""}", "${node ?? ""}"`);
-    return name === undefined ? value : (JSON.parse(`[${name}]`) as unknown);
+    const [stamp, node, ...more] = value as readonly unknown[];
+    const name = renamed.get(`"${String(stamp)}", "${String(node)}"`);
+    return name === undefined ? value : [...(JSON.parse(`[${name}]`) as unknown[]), ...more];
   };
+  const renameIn = (name: string, value: unknown): unknown =>
+    name === MEMORY_FIELD ? renameMemories(value, rename) : rename(value);
   const documents = rows.map(({ stamps }) =>
-    JSON.stringify(Object.fromEntries(Object.entries(stamps).map(([name, value]) => [name, rename(value)]))),
+    JSON.stringify(Object.fromEntries(Object.entries(stamps).map(([name, value]) => [name, renameIn(name, value)]))),
   );
   await tx.query(
     `update hayloft.row_state as s set stamps = incoming.stamps from unnest($3::text[], $4::jsonb[]) as incoming (row_key, stamps)

@@ -1,5 +1,6 @@
 import type { CellText } from "../commit/commit.ts";
 import type { SqlType } from "../catalog/column.ts";
+import { compareDecimals, parseDecimal } from "./decimal.ts";
 
 const sign = (left: string | number | bigint, right: string | number | bigint): number =>
   left < right ? -1 : left > right ? 1 : 0;
@@ -17,19 +18,6 @@ export function compareText(left: string, right: string): number {
   return sign(left.length, right.length);
 }
 
-interface Decimal {
-  readonly digits: bigint;
-  readonly scale: number;
-}
-
-function parseDecimal(value: string): Decimal | null {
-  const match = /^([+-]?)(\d*)(?:\.(\d*))?$/.exec(value);
-  if (match === null) return null;
-  const [, minus = "", whole = "", fraction = ""] = match;
-  const digits = BigInt(`${whole}${fraction}` === "" ? "0" : `${whole}${fraction}`);
-  return { digits: minus === "-" ? -digits : digits, scale: fraction.length };
-}
-
 /** Postgres sorts -Infinity below and Infinity above every number, and NaN above Infinity. */
 const specialNumberRank = (value: string): number =>
   value === "NaN" ? 2 : value === "Infinity" ? 1 : value === "-Infinity" ? -1 : 0;
@@ -39,8 +27,7 @@ function compareNumeric(left: string, right: string): number {
   const a = parseDecimal(left);
   const b = parseDecimal(right);
   if (ranks !== 0 || a === null || b === null) return ranks === 0 ? compareText(left, right) : ranks;
-  const scale = Math.max(a.scale, b.scale);
-  return sign(a.digits * 10n ** BigInt(scale - a.scale), b.digits * 10n ** BigInt(scale - b.scale));
+  return compareDecimals(a, b);
 }
 
 function compareDouble(left: string, right: string): number {

@@ -69,9 +69,11 @@ function cellLosers(plan: RowPlan, key: readonly string[], existing: RowState, i
   for (const [column, register] of incoming.cells) {
     if (register.stamp === 0n) continue;
     const winner = joined.cells.get(column) ?? register;
-    const before = existing.cells.get(column);
+    // What was done to a cell with memory is in the memory, whatever value comes out of it.
+    const remembers = plan.memory.has(column);
+    const before = remembers ? undefined : existing.cells.get(column);
     const base = { table: plan.table.name, key, column } as const;
-    if (winner.value !== register.value) {
+    if (!remembers && winner.value !== register.value) {
       losers.push({ ...base, rule: plan.ruleOf(column).kind, lost: "incoming", winner, loser: register });
     } else if (absent && joined.deleted !== null) {
       losers.push({ ...base, rule: "tombstone", lost: "incoming", winner: { value: null, ...joined.deleted }, loser: register });

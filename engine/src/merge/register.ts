@@ -1,5 +1,6 @@
 import type { CellText } from "../commit/commit.ts";
 import { compareText } from "./compare-values.ts";
+import type { Memory } from "./memory/memory.ts";
 
 /** When and where a value was written. Stamp 0 means unknown, older than everything. */
 export interface Stamp {
@@ -10,6 +11,14 @@ export interface Stamp {
 /** A value with its stamp. */
 export interface Register extends Stamp {
   readonly value: CellText;
+  /** What rules that merge operations remember; the value follows from it. Absent: nothing but the value is known. */
+  readonly memory?: Memory;
+}
+
+/** A commit as its values remember it. */
+export interface Written extends Stamp {
+  readonly author?: string | null;
+  readonly tier?: string;
 }
 
 /** The end of two registers of one column. Pure, commutative, associative and idempotent. */

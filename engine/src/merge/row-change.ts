@@ -1,5 +1,8 @@
 import type { CellText, Change } from "../commit/commit.ts";
-import { compareStamps, type Register, type Stamp } from "./register.ts";
+import { EMPTY_MEMORY, type MemoryEntry, NOTHING_SEEN } from "./memory/memory.ts";
+import { memoryRegister, registerWithout } from "./memory/memory-rule.ts";
+import { OPS_COLUMN, readOps } from "./memory/row-ops.ts";
+import { compareStamps, type Register, type Stamp, type Written } from "./register.ts";
 import type { RowPlan } from "./row-plan.ts";
 import { EMPTY_ROW, readRowState, UNKNOWN_STAMP, type RowState, type RowValues } from "./row-state.ts";
 
@@ -49,12 +52,15 @@ export function takenBack(change: Change, row: number): Stamp | null {
 }
 
 /** The state without what was written under a stamp. */
-export function withoutStamp(state: RowState, stamp: Stamp): RowState {
+export function withoutStamp(state: RowState, stamp: Stamp, plan: RowPlan): RowState {
   const isIt = (other: Stamp): boolean => compareStamps(other, stamp) === 0;
-  return {
-    cells: new Map([...state.cells].filter(([, register]) => !isIt(register))),
-    deleted: state.deleted !== null && isIt(state.deleted) ? null : state.deleted,
-  };
+  const cells = new Map<string, Register>();
+  for (const [column, register] of state.cells) {
+    const rule = plan.memory.get(column);
+    const left = rule !== undefined ? registerWithout(rule, register, stamp) : isIt(register) ? null : register;
+    if (left !== null) cells.set(column, left);
+  }
+  return { cells, deleted: state.deleted !== null && isIt(state.deleted) ? null : state.deleted };
 }
 
 /** Which columns an update changed; null when the change does not say, that is all of them. */
@@ -67,7 +73,7 @@ function changedColumns(change: Change, row: number): ReadonlySet<string> | null
  * The state that one row of a change stands for. An insert stamps every column; an update stamps what it changed, and what it
  * only saw is of unknown age (for `monotoneRow` the image is one whole); a delete is a tombstone. Evictions are not merged.
  */
-export function stateOfChange(change: Change, row: number, written: Stamp, plan: RowPlan): RowState {
+export function stateOfChange(change: Change, row: number, written: Written, plan: RowPlan): RowState {
   const document = columnOf(change, STAMPS_COLUMN)?.[row];
   if (document !== undefined && document !== null) {
     return readRowState(change.op === "delete" ? null : rowValues(change, row), document, plan);
@@ -75,13 +81,42 @@ export function stateOfChange(change: Change, row: number, written: Stamp, plan:
   if (change.op === "delete") return { ...EMPTY_ROW, deleted: { stamp: written.stamp, node: written.node } };
   const changed = change.op === "update" ? changedColumns(change, row) : null;
   const values = rowValues(change, row);
+  const remembered = memoriesOfChange(change, row, written, plan);
   const cells = new Map<string, Register>();
   for (const column of plan.cellColumns) {
+    const memory = remembered.get(column);
+    if (memory !== undefined) cells.set(column, memory);
     const value = values.get(column);
-    if (value === undefined) continue;
+    if (value === undefined || memory !== undefined) continue;
     const known = changed === null || changed.has(column) || plan.group?.columns.has(column) === true;
     const { stamp, node } = known ? written : UNKNOWN_STAMP;
     cells.set(column, { value, stamp, node });
   }
   return { cells, deleted: null };
+}
+
+/** The registers of the cells that the row's operations speak of. */
+function memoriesOfChange(change: Change, row: number, written: Written, plan: RowPlan): ReadonlyMap<string, Register> {
+  const text = plan.memory.size === 0 ? undefined : columnOf(change, OPS_COLUMN)?.[row];
+  if (text === undefined || text === null) return new Map();
+  const { at, seen, ops } = readOps(text);
+  const cells = new Map<string, Register>();
+  for (const [column, op] of ops) {
+    const rule = plan.memory.get(column);
+    if (rule === undefined) continue;
+    const { author = null, tier = null } = rule.keepsAuthor ? written : {};
+    const { stamp, node } = written;
+    const entry: MemoryEntry = {
+      stamp,
+      node,
+      at,
+      isFirst: change.op === "insert",
+      op,
+      seen: rule.needsSeen ? seen : NOTHING_SEEN,
+      author,
+      tier,
+    };
+    cells.set(column, memoryRegister(rule, { ...EMPTY_MEMORY, entries: [entry] }, written));
+  }
+  return cells;
 }

@@ -4,6 +4,7 @@ import type { Table } from "../catalog/table.ts";
 import { capturedColumns, keepsRowState, rowKeyColumns } from "../catalog/table-facts.ts";
 import { joinAppendOnly } from "./append-only.ts";
 import { joinLastWriterWins } from "./last-writer-wins.ts";
+import { joinByMemory, type MemoryRule, memoryRuleOf } from "./memory/memory-rule.ts";
 import { joinMonotone } from "./monotone.ts";
 import type { Join } from "./register.ts";
 import { joinSetOnce } from "./set-once.ts";
@@ -27,6 +28,8 @@ export interface RowPlan {
   readonly presence: ReadonlySet<string> | null;
   /** Columns that never change once the row is there. */
   readonly immutable: ReadonlySet<string>;
+  /** The columns that merge operations, with their rules. */
+  readonly memory: ReadonlyMap<string, MemoryRule>;
   readonly ruleOf: (column: string) => ColumnRule | RowRule;
   readonly joinOf: (column: string) => Join;
 }
@@ -35,6 +38,7 @@ function joinOfColumnRule(rule: ColumnRule, column: Column): Join {
   switch (rule.kind) {
     case "lastWriterWins":
     case "derived":
+    case "counter":
       break;
     case "singleWriter":
       return joinSingleWriter;
@@ -69,16 +73,16 @@ function makePlan(table: Table): RowPlan {
     cellColumns.filter((name) => naturalKey.has(name) || (rule.kind === "appendOnly" && rule.columns[name] === undefined)),
   );
   const joins = new Map<string, Join>();
+  const memory = new Map<string, MemoryRule>();
   for (const name of cellColumns) {
     const column = table.columns[name];
     if (column === undefined) continue;
     const own = rule.columns[name];
-    const join = immutable.has(name)
-      ? joinAppendOnly
-      : own === undefined
-        ? joinOfRowRule(rule, column)
-        : joinOfColumnRule(own, column);
-    joins.set(name, join);
+    const remembers = own === undefined || immutable.has(name) ? null : memoryRuleOf(own, column);
+    if (remembers !== null) memory.set(name, remembers);
+    if (immutable.has(name)) joins.set(name, joinAppendOnly);
+    else if (remembers !== null) joins.set(name, joinByMemory(remembers));
+    else joins.set(name, own === undefined ? joinOfRowRule(rule, column) : joinOfColumnRule(own, column));
   }
   const by = rule.kind === "monotoneRow" ? table.columns[rule.by] : undefined;
   return {
@@ -94,6 +98,7 @@ function makePlan(table: Table): RowPlan {
         : { by: rule.by, byType: by.type, columns: new Set(cellColumns.filter((name) => rule.columns[name] === undefined)) },
     presence: presenceColumns(rule, cellColumns),
     immutable,
+    memory,
     ruleOf: (column) => rule.columns[column] ?? (rule.kind === "naturalKey" ? rule.rest : rule),
     joinOf: (column) => joins.get(column) ?? joinLastWriterWins,
   };

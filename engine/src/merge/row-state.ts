@@ -1,4 +1,16 @@
 import type { CellText } from "../commit/commit.ts";
+import {
+  joinSeen,
+  type Json,
+  membersOf,
+  type Memory,
+  memoryJson,
+  memoryOfJson,
+  NOTHING_SEEN,
+  seenJson,
+  seenOf,
+} from "./memory/memory.ts";
+import { memoryRegister } from "./memory/memory-rule.ts";
 import { compareStamps, type Register, type Stamp } from "./register.ts";
 import type { RowPlan } from "./row-plan.ts";
 
@@ -46,6 +58,11 @@ export function latestStamp({ cells, deleted }: RowState): bigint {
 type StampText = readonly [string, string];
 type Document = Readonly<Record<string, StampText | Readonly<Record<string, CellText>> | undefined>>;
 
+/** In a `stamps` document: per column what its rule remembers, as `memoryJson` has it. */
+export const MEMORY_FIELD = "$memory";
+/** In a `stamps` document: per node the greatest stamp in the row's memories. Capture reads what a writer has seen from it. */
+export const SEEN_FIELD = "$seen";
+
 const isStampText = (value: unknown): value is StampText => Array.isArray(value);
 
 function readStamp(value: unknown): Stamp | null {
@@ -64,12 +81,18 @@ export function readRowState(values: RowValues | null, documentText: string | nu
   const whole = readStamp(document["$row"]) ?? UNKNOWN_STAMP;
   const kept = document["$cells"];
   const dead = kept === undefined || isStampText(kept) ? null : kept;
+  const memories = plan.memory.size === 0 ? {} : membersOf(document[MEMORY_FIELD]);
   const cells = new Map<string, Register>();
   for (const column of plan.cellColumns) {
-    const value = values === null ? dead?.[column] : values.get(column);
-    if (value === undefined) continue;
     const { stamp, node } = readStamp(document[column]) ?? whole;
-    cells.set(column, { value, stamp, node });
+    const rule = plan.memory.get(column);
+    const memory = memories[column];
+    if (rule !== undefined && memory !== undefined) {
+      cells.set(column, memoryRegister(rule, memoryOfJson(memory), { stamp, node }));
+      continue;
+    }
+    const value = values === null ? dead?.[column] : values.get(column);
+    if (value !== undefined) cells.set(column, { value, stamp, node });
   }
   shareGroupStamp(cells, plan);
   return { cells, deleted: readStamp(document["$deleted"]) };
@@ -93,7 +116,7 @@ export function writeRowState(state: RowState, plan: RowPlan): string {
     uses.set(nameOf(register), count);
     if (count > most) [base, most] = [register, count];
   }
-  const document: Record<string, StampText | Record<string, CellText>> = {};
+  const document: Record<string, StampText | Record<string, CellText> | Json> = {};
   if (base.stamp > 0n) document["$row"] = writeStamp(base);
   for (const column of plan.cellColumns) {
     const register = state.cells.get(column);
@@ -102,5 +125,16 @@ export function writeRowState(state: RowState, plan: RowPlan): string {
   if (state.deleted !== null) document["$deleted"] = writeStamp(state.deleted);
   if (!isPresent(state, plan))
     document["$cells"] = Object.fromEntries([...state.cells].map(([column, { value }]) => [column, value]));
+  if (plan.memory.size > 0) writeMemories(document, state, plan);
   return JSON.stringify(document);
+}
+
+function writeMemories(document: Record<string, unknown>, { cells }: RowState, plan: RowPlan): void {
+  const memories = [...plan.memory.keys()].flatMap((column): (readonly [string, Memory])[] => {
+    const memory = cells.get(column)?.memory;
+    return memory === undefined ? [] : [[column, memory]];
+  });
+  if (memories.length === 0) return;
+  document[MEMORY_FIELD] = Object.fromEntries(memories.map(([column, memory]) => [column, memoryJson(memory)]));
+  document[SEEN_FIELD] = seenJson(memories.reduce((seen, [, memory]) => joinSeen(seen, seenOf(memory)), NOTHING_SEEN));
 }

@@ -10,6 +10,8 @@ import {
 } from "../catalog/table-facts.ts";
 import type { Table } from "../catalog/table.ts";
 import { quarantinedView } from "./engine-quarantine.ts";
+import { memoryCapture, memoryColumnsDdl } from "./memory-capture.ts";
+import { OPS_COLUMN } from "../merge/memory/row-ops.ts";
 import { SLICE_ROWS, recordChangeDdl } from "./record-change-ddl.ts";
 import type { CommitLimits } from "./record-change-ddl.ts";
 import { objectName, sqlName, sqlText } from "./sql-name.ts";
@@ -45,6 +47,7 @@ export function captureDdl(catalog: Catalog, tier: string, limits: CommitLimits)
     refuseDdl,
     `DELETE FROM hayloft.stamped_table;`,
     values.length === 0 ? "" : `INSERT INTO hayloft.stamped_table (table_name, key_columns) VALUES\n  ${values.join(",\n  ")};`,
+    memoryColumnsDdl(catalog.tables),
     ...catalog.tables.map((table) => tableCaptureDdl(catalog, table, tier)),
     quarantinedView(catalog),
   ]
@@ -139,7 +142,8 @@ interface Source {
 }
 
 function captureFunction(catalog: Catalog, table: Table, tier: string, op: WriteOp): string {
-  const source = sourceOf(catalog, table, tier, op);
+  const memory = memoryCapture(table, op);
+  const source = sourceOf(catalog, table, tier, op, memory?.ops ?? null);
   const tenant = `r.${sqlName(table.scope.tenant)}`;
   const moving = op === "update" && movingColumns(table).length > 0;
   const single = `CASE WHEN count(*) <= ${SLICE_ROWS} AND min(${tenant}) = max(${tenant}) THEN ${bodySql(table, source.columns)} END`;
@@ -156,12 +160,12 @@ function captureFunction(catalog: Catalog, table: Table, tier: string, op: Write
   _bodies text[];
   _keys text[];
   _cells jsonb[];
-  _stack text;
+  _stack text;${memory?.declare ?? ""}
 BEGIN
   IF pg_trigger_depth() > 1 THEN
     GET DIAGNOSTICS _stack = PG_CONTEXT;
     PERFORM hayloft.check_nested(TG_RELID, ${sqlText(table.name)}, _stack);
-  END IF;
+  END IF;${memory?.read ?? ""}
   SELECT count(*), min(${tenant}), ${refused}, ${moved}, ${single}
     INTO _rows, _tenant, _refused, _moved, _body
     FROM ${source.from};
@@ -238,8 +242,15 @@ function vectorSql(table: Table, name: string): string {
   return `'["' || string_agg(${cell}::text, '","') || '"]'`;
 }
 
-function sourceOf(catalog: Catalog, table: Table, tier: string, op: WriteOp): Source {
-  if (op === "insert") return plainSource(insertGuards(table, tier, catalog), "n", "new_rows", capturedColumns(table));
+/** `ops`: the SQL of the rows' `$ops`, or null when the table has no columns with memory. */
+function sourceOf(catalog: Catalog, table: Table, tier: string, op: WriteOp, ops: string | null): Source {
+  if (op === "insert") {
+    const source = plainSource(insertGuards(table, tier, catalog), "n", "new_rows", capturedColumns(table));
+    if (ops === null) return source;
+    const refused = source.guards.length === 0 ? "" : `${refusedCase(source.guards)} AS "$refused", `;
+    const from = `(SELECT n.*, ${refused}${ops} AS "${OPS_COLUMN}" FROM new_rows n) r`;
+    return { ...source, from, columns: [...source.columns, OPS_COLUMN] };
+  }
   if (op === "delete") return plainSource(deleteGuards(table, tier, catalog), "o", "old_rows", identityColumns(table));
   const columns = capturedColumns(table);
   const keys = table.primaryKey.map((name) => `n.${sqlName(name)} = o.${sqlName(name)}`).join(" AND ");
@@ -259,10 +270,11 @@ function sourceOf(catalog: Catalog, table: Table, tier: string, op: WriteOp): So
     `${names.length === 0 ? "''" : `concat_ws(',', ${names.join(", ")})`} AS "$changed"`,
     `${refusedCase(guards)} AS "$refused"`,
     ...(moved.length === 0 ? [] : [`(${moved.join(" OR ")}) AS "$moved"`]),
+    ...(ops === null ? [] : [`${ops} AS "${OPS_COLUMN}"`]),
   ];
   const from = `(SELECT * FROM (SELECT n.*, ${extra.join(", ")}
       FROM new_rows n LEFT JOIN old_rows o ON ${keys}) c WHERE c."$changed" <> '' OR c."$refused" IS NOT NULL) r`;
-  return { from, columns: [...columns, "$changed"], guards };
+  return { from, columns: [...columns, "$changed", ...(ops === null ? [] : [OPS_COLUMN])], guards };
 }
 
 function plainSource(guards: readonly WriteGuard[], alias: string, rows: string, columns: readonly string[]): Source {

@@ -1,4 +1,5 @@
 import { engineQuarantine } from "./engine-quarantine.ts";
+import { engineMemory } from "./engine-memory.ts";
 import { engineSeal } from "./engine-seal.ts";
 import { engineTables } from "./engine-tables.ts";
 import { scopeTables } from "./scope-tables.ts";
@@ -9,4 +10,5 @@ export const engineMigrations: readonly Migration[] = [
   { name: "hayloft_0001_initial", sql: engineTables + engineSeal },
   { name: "hayloft_0002_scope", sql: scopeTables },
   { name: "hayloft_0003_quarantine", sql: engineQuarantine },
+  { name: "hayloft_0004_memory", sql: engineMemory },
 ];

@@ -17,7 +17,7 @@ function columnRuleText(rule: ColumnRule): string {
   if (rule.kind === "monotone") {
     return typeof rule.order === "string" ? rule.order : `only forward (${Object.keys(rule.order.lattice).join(" → ")})`;
   }
-  return { lastWriterWins: "last writer wins", setOnce: "set once", derived: "derived" }[rule.kind];
+  return { lastWriterWins: "last writer wins", setOnce: "set once", counter: "counter", derived: "derived" }[rule.kind];
 }
 
 function ruleText(rule: RowRule): string {

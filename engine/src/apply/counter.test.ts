@@ -1,0 +1,82 @@
+import { expect, it } from "vitest";
+import type { Database } from "../store/database.ts";
+import { eachDatabase } from "../testing/each-database.ts";
+import { sampleMemory } from "./sample-memory.ts";
+import { exchange, pullDown, TestReplica } from "./test-replica.ts";
+
+interface Farm {
+  readonly cloud: TestReplica;
+  readonly edge: TestReplica;
+  readonly tablet: TestReplica;
+  /** Until everybody has everything. */
+  readonly settle: () => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+async function openFarm(open: () => Promise<Database>): Promise<Farm> {
+  const catalog = sampleMemory;
+  const cloud = await TestReplica.open(await open(), "cloud", { catalog });
+  const edge = await TestReplica.open(await open(), "edge", { catalog });
+  const tablet = await TestReplica.open(await open(), "tablet", { catalog });
+  const settle = async (): Promise<void> => {
+    for (let round = 0; round < 2; round += 1) {
+      await exchange(tablet, edge);
+      await exchange(edge, cloud);
+      await pullDown(tablet, edge);
+    }
+  };
+  const close = async (): Promise<void> => {
+    await Promise.all([cloud.close(), edge.close(), tablet.close()]);
+  };
+  return { cloud, edge, tablet, settle, close };
+}
+
+eachDatabase("counters", (open) => {
+  it("every difference that plain SQL made anywhere counts once, everywhere", async () => {
+    const { cloud, edge, tablet, settle, close } = await openFarm(open);
+    await edge.sql("insert into stock (tenant_id, id, on_hand, weight) values ('t1', 's1', 100, 7.5)");
+    await settle();
+    await cloud.sql("update stock set on_hand = on_hand - 5, weight = weight * 2");
+    await edge.sql("update stock set on_hand = 90, name = 'feed'");
+    await tablet.sql("update stock set on_hand = on_hand + 1");
+    await tablet.sql("update stock set on_hand = on_hand + 1, moves = 9007199254740993");
+    await tablet.database.transaction(async (tx) => {
+      await tx.query("update stock set on_hand = on_hand + 1");
+      await tx.query("update stock set on_hand = on_hand + 2 where id = 's1'");
+    });
+    await settle();
+    const row = { on_hand: 90, weight: "15.00", moves: "9007199254740993", name: "feed" };
+    for (const replica of [cloud, edge, tablet]) {
+      expect(await replica.sql("select on_hand, weight, moves::text as moves, name from stock")).toEqual([row]);
+    }
+    await close();
+  });
+
+  it("a row that is deleted and inserted again counts on from what is inserted", async () => {
+    const { cloud, edge, tablet, settle, close } = await openFarm(open);
+    await edge.sql("insert into stock (tenant_id, id, on_hand) values ('t1', 's1', 100)");
+    await settle();
+    await tablet.sql("update stock set on_hand = on_hand + 7");
+    await edge.sql("delete from stock");
+    await edge.sql("insert into stock (tenant_id, id, on_hand) values ('t1', 's1', 20)");
+    await settle();
+    for (const replica of [cloud, edge, tablet])
+      expect(await replica.sql("select on_hand from stock")).toEqual([{ on_hand: 27 }]);
+    await close();
+  });
+
+  it("a commit that is sealed early and extended counts its differences once", async () => {
+    const { cloud, edge, tablet, settle, close } = await openFarm(open);
+    await edge.database.transaction(async (tx) => {
+      await tx.query("insert into stock (tenant_id, id, on_hand) values ('t1', 's1', 1)");
+      await tx.script("set constraints all immediate");
+      await tx.query("update stock set on_hand = on_hand + 1");
+      await tx.query("update stock set on_hand = on_hand + 1");
+    });
+    await cloud.sql("insert into stock (tenant_id, id, on_hand) values ('t1', 's1', 10)");
+    await settle();
+    for (const replica of [cloud, edge, tablet])
+      expect(await replica.sql("select on_hand from stock")).toEqual([{ on_hand: 13 }]);
+    await close();
+  });
+});
