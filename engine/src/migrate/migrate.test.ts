@@ -4,7 +4,6 @@ import type { Catalog } from "../catalog/catalog.ts";
 import { text } from "../catalog/column.ts";
 import { table } from "../catalog/table.ts";
 import { catalogDdl } from "../sql/catalog-ddl.ts";
-import { engineMigrations } from "../sql/engine-migrations.ts";
 import { sampleCatalog } from "../sql/sample-catalog.ts";
 import { logOf, migrated, NODE_ID } from "../sql/sample-database.ts";
 import type { Database } from "../store/database.ts";
@@ -16,7 +15,6 @@ import type { MigrateOptions } from "./migrate.ts";
 import type { Migration } from "./migration.ts";
 
 const initial = { name: "0001_initial", sql: catalogDdl(sampleCatalog) };
-const engineNames = engineMigrations.map(({ name }) => name);
 
 const options = (migrations: readonly Migration[], of: Catalog = sampleCatalog): MigrateOptions => ({
   catalog: of,
