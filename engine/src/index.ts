@@ -50,6 +50,7 @@ export * from "./log/prune-log.ts";
 export * from "./quarantine/held-commit.ts";
 export * from "./quarantine/quarantine.ts";
 export * from "./quarantine/quarantine-action.ts";
+export { editCells, parseEdit, type CellEdit } from "./quarantine/edit-cells.ts";
 export * from "./quarantine/quarantine-limits.ts";
 export { quarantineTables } from "./quarantine/quarantine-tables.ts";
 export { isRetryable, releaseOf, type ReleasedBy } from "./quarantine/released-by.ts";

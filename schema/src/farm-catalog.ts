@@ -23,6 +23,8 @@ export const farmCatalog = catalog({
   sharedTenant,
   tables: [
     identity.replicaNode,
+    identity.replicaQuarantine,
+    identity.replicaQuarantineAction,
     identity.enrolmentTokens,
 
     registry.tenants,

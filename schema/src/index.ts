@@ -1,3 +1,4 @@
+export * from "./audit/audit-quarantine.ts";
 export * from "./farm-catalog.ts";
 export * from "./mqtt/envelope.ts";
 export * from "./mqtt/payload-schemas.ts";

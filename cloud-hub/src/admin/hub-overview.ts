@@ -18,7 +18,7 @@ export async function readOverview(database: Database): Promise<HubOverview> {
        (select count(*) from tenants) as tenants,
        (select count(*) from replica_node where status = 'active') as nodes,
        (select count(*) from replica_node where status = 'revoked') as revoked,
-       (select count(*) from hayloft.quarantine) as quarantined,
+       (select count(*) from hayloft.quarantined where state = 'held') as quarantined,
        (select coalesce(sum(seq), 0)::bigint from hayloft.origin o
          where not exists (select from hayloft.head h where h.tenant_id = o.tenant_id and h.incarnation = o.incarnation)) as applied_commits,
        (select count(*) from hayloft.outcome where outcome = 'refused') as refused_commits`,

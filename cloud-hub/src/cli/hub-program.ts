@@ -4,6 +4,7 @@ import { hubSettings } from "../config/hub-settings.ts";
 import { hubVersion } from "../hub/hub-version.ts";
 import type { CommandContext } from "./command-context.ts";
 import { addNodeCommands, addTokenCommands } from "./node-commands.ts";
+import { addQuarantineCommands } from "./quarantine-commands.ts";
 import {
   addBatchCommands,
   addDeviceCommands,
@@ -33,6 +34,7 @@ export function hubProgram(context: CommandContext): Command {
   addDeviceCommands(program, context);
   addTokenCommands(program, context);
   addNodeCommands(program, context);
+  addQuarantineCommands(program, context);
   return program;
 }
 

@@ -1,7 +1,6 @@
 import { Option } from "commander";
 import type { Command } from "commander";
 import { getNode, grantNode, listNodes, restoreNode, revokeNode } from "../admin/nodes.ts";
-import { listQuarantined } from "../admin/quarantine.ts";
 import { createToken } from "../admin/tokens.ts";
 import type { CommandContext } from "./command-context.ts";
 import { parseDuration } from "./parse-duration.ts";
@@ -101,21 +100,4 @@ export function addNodeCommands(program: Command, context: CommandContext): void
       await context.withDatabase(async (db) => await grantNode(db, id, { farms: given.farm, barns: given.barn }));
       await show(id);
     });
-  program
-    .command("quarantine")
-    .description("refused commits")
-    .command("list")
-    .description("list refused commits with their reason, without their values")
-    .option("--tenant <id>", "of one tenant only")
-    .action(async (given: { tenant?: string }) =>
-      context.rows(await context.withDatabase(async (db) => await listQuarantined(db, given.tenant ?? null)), [
-        "tenant",
-        "node",
-        "origin",
-        "seq",
-        "code",
-        "tables",
-        "held_at",
-      ]),
-    );
 }

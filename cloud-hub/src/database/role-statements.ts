@@ -64,6 +64,7 @@ function engineGrants(): string {
     `grant select, insert, update, delete on all tables in schema hayloft to ${ROLES.run};`,
     `grant usage, select on all sequences in schema hayloft to ${ROLES.run};`,
     `grant select, insert on hayloft_hub.identity to ${ROLES.run};`,
+    `grant select on hayloft.quarantined to ${ROLES.run}, ${ROLES.admin};`,
     `grant select on ${states} to ${ROLES.admin}, ${ROLES.reader}, ${ROLES.exporter};`,
   ].join("\n");
 }

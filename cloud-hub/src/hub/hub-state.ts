@@ -2,6 +2,7 @@ import type { Clock, Database, Log, Replica } from "@hayloft/engine";
 import { poolUse } from "@hayloft/engine/postgres";
 import type { FarmRows } from "@hayloft/schema";
 import { readOverview } from "../admin/hub-overview.ts";
+import { countQuarantined } from "../admin/quarantine.ts";
 import type { NodeWatch } from "../admin/nodes.ts";
 import { listNodes } from "../admin/nodes.ts";
 import type { HubSettings } from "../config/hub-settings.ts";
@@ -52,7 +53,15 @@ export class HubState {
     const { ready } = await this.readiness();
     const nowMs = this.#clock.nowMs();
     if (!(await this.#probe.answers())) {
-      return await this.#metrics.text({ ready, connected: 0, pool: poolUse(this.#database), overview: null, nodes: null, nowMs });
+      return await this.#metrics.text({
+        ready,
+        connected: 0,
+        pool: poolUse(this.#database),
+        overview: null,
+        nodes: null,
+        held: null,
+        nowMs,
+      });
     }
     const watch = this.watch();
     return await this.#metrics.text({
@@ -60,6 +69,7 @@ export class HubState {
       connected: watch.connected.size,
       pool: poolUse(this.#database),
       overview: await readOverview(this.#database),
+      held: await countQuarantined(this.#database),
       nodes: await listNodes(this.#database, null, watch),
       nowMs,
     });

@@ -3,7 +3,7 @@ import type { Clock, Database, Log, Replica } from "@hayloft/engine";
 import { openReplica, systemClock } from "@hayloft/engine";
 import { serveChildren } from "@hayloft/engine/ws";
 import type { FarmRows } from "@hayloft/schema";
-import { farmCatalog, farmMigrations } from "@hayloft/schema";
+import { auditQuarantine, farmCatalog, farmMigrations } from "@hayloft/schema";
 import { activeTenants } from "../admin/tenants.ts";
 import { isLoopback } from "../config/check-hub-settings.ts";
 import type { HubSettings } from "../config/hub-settings.ts";
@@ -77,6 +77,7 @@ async function start(settings: HubSettings, options: StartHubOptions, undo: (() 
     clock,
     log,
     admittedTenants: async (tenants) => await activeTenants(database, tenants),
+    onQuarantineAction: auditQuarantine,
   });
   undo.push(async () => await replica.close());
   const state = new HubState(settings, database, replica, clock, log);

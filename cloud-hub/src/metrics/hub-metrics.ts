@@ -1,3 +1,4 @@
+import type { HeldCount } from "@hayloft/engine";
 import type { PoolUse } from "@hayloft/engine/postgres";
 import { Counter, Gauge, Registry, collectDefaultMetrics } from "prom-client";
 import type { HubOverview } from "../admin/hub-overview.ts";
@@ -10,6 +11,7 @@ export interface MetricsSnapshot {
   readonly pool: PoolUse | null;
   readonly overview: HubOverview | null;
   readonly nodes: readonly NodeView[] | null;
+  readonly held: readonly HeldCount[] | null;
   readonly nowMs: number;
 }
 
@@ -21,6 +23,7 @@ export class HubMetrics {
   readonly #gauges: Readonly<Record<string, Gauge>>;
   readonly #nodeGauges: Readonly<Record<"lag" | "contact" | "skew" | "up", Gauge>>;
   readonly #states: Gauge;
+  readonly #held: Readonly<Record<"count" | "age", Gauge>>;
   readonly #enrolments: Counter;
   readonly #jobs: Counter;
 
@@ -46,6 +49,10 @@ export class HubMetrics {
       contact: gauge("sync_node_last_contact_age_seconds", "Time since the node was last heard.", ["tenant", "node"]),
       skew: gauge("sync_node_clock_skew_ms", "The node's clock minus the hub's.", ["tenant", "node"]),
       up: gauge("sync_node_alarm", "0 online or not yet seen, 1 late, 2 silent, 3 lost.", ["tenant", "node"]),
+    };
+    this.#held = {
+      count: gauge("sync_held_commits", "Refused commits that are held here or below, by reason.", ["tenant", "code"]),
+      age: gauge("sync_held_oldest_age_seconds", "Age of the oldest held commit, by reason.", ["tenant", "code"]),
     };
     this.#states = gauge("sync_nodes", "Enrolled nodes by contact state.", ["state"]);
     this.#enrolments = new Counter({
@@ -84,6 +91,7 @@ export class HubMetrics {
     this.#set("poolWaiting", pool?.waiting);
     this.#set("poolMax", pool?.max);
     this.#setNodes(snapshot.nodes ?? [], snapshot.nowMs);
+    this.#setHeld(snapshot.held ?? [], snapshot.nowMs);
     return await this.#registry.metrics();
   }
 
@@ -91,6 +99,14 @@ export class HubMetrics {
     const gauge = this.#gauges[name];
     if (value === undefined) gauge?.remove();
     else gauge?.set(value);
+  }
+
+  #setHeld(held: readonly HeldCount[], nowMs: number): void {
+    for (const gauge of Object.values(this.#held)) gauge.reset();
+    for (const { tenant, code, count, oldest } of held) {
+      this.#held.count.set({ tenant, code }, count);
+      this.#held.age.set({ tenant, code }, Math.max(0, (nowMs - oldest.getTime()) / 1_000));
+    }
   }
 
   #setNodes(nodes: readonly NodeView[], nowMs: number): void {

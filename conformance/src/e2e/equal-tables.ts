@@ -3,10 +3,11 @@ import { digestTables, isReplicated } from "@hayloft/engine";
 import { farmCatalog } from "@hayloft/schema";
 import { until } from "./until.ts";
 
-/** Tables that travel and that both tiers hold. */
+/** Tables that travel and that all the tiers hold whole, without a column that is hidden from one of them. */
 export const sharedTables = (...tiers: readonly string[]): readonly string[] =>
   farmCatalog.tables
     .filter((table) => isReplicated(table) && table.flow !== "top" && tiers.every((tier) => tier in table.retain))
+    .filter(({ hidden }) => !tiers.some((tier) => (hidden[tier] ?? []).length > 0))
     .map(({ name }) => name);
 
 /** The tables whose digests two databases do not share. */

@@ -24,6 +24,7 @@ export function edgeProgram(loaded: LoadedEdgeConfig, port: CliPort, finish: (co
     .showHelpAfterError("(hayloft-edge --help shows the commands)");
   addServiceCommands(program, loaded, port, finish);
   addListCommands(program, loaded, port);
+  addQuarantineCommands(program, loaded, port);
   addBlockCommands(program, loaded, port);
   return program;
 }
@@ -91,24 +92,59 @@ function addListCommands(program: Command, { config }: LoadedEdgeConfig, port: C
   const list = async (path: string, columns: readonly string[]): Promise<void> => {
     port.print(listText(parseList(await askDaemon(config, path)), columns));
   };
-  const quarantine = program.command("quarantine").description("refused commits that wait for a person");
-  quarantine
-    .command("list", { isDefault: true })
-    .description("the newest ones, without values")
-    .action(() => list("/api/v1/sync/quarantine", ["held_at", "code", "tables", "origin", "seq", "retryable"]));
-  quarantine
-    .command("show <origin> <seq>")
-    .description("one with what it would have changed; needs http.admin_token_file")
-    .action(async (origin: string, seq: string) => {
-      const path = `/api/v1/sync/quarantine/${encodeURIComponent(origin)}/${encodeURIComponent(seq)}`;
-      port.print(`${JSON.stringify(await askDaemon(config, path), null, 2)}\n`);
-    });
   program
     .command("refused")
     .description("messages of devices that were refused")
     .command("list", { isDefault: true })
     .description("the newest ones, without payload")
     .action(() => list("/api/v1/ingress/refused", ["received_at", "reason", "detail", "device_id", "event_id", "topic"]));
+}
+
+function addQuarantineCommands(program: Command, { config }: LoadedEdgeConfig, port: CliPort): void {
+  const pathOf = (origin: string, seq: string): string =>
+    `/api/v1/sync/quarantine/${encodeURIComponent(origin)}/${encodeURIComponent(seq)}`;
+  const tell = async (origin: string, seq: string, action: string, body: object): Promise<void> => {
+    port.print(`${JSON.stringify(await tellDaemon(config, "POST", `${pathOf(origin, seq)}/${action}`, body), null, 2)}\n`);
+  };
+  const quarantine = program
+    .command("quarantine")
+    .description("refused commits: see them, correct, discard, have them judged again");
+  quarantine
+    .command("list", { isDefault: true })
+    .description("what is held, without values")
+    .action(async () => {
+      const rows = parseList(await askDaemon(config, "/api/v1/sync/quarantine"));
+      port.print(listText(rows, ["held_at", "code", "tables", "origin", "seq", "retryable", "cause"]));
+    });
+  quarantine
+    .command("show <origin> <seq>")
+    .description("one with what it would change; this and what follows needs http.admin_token_file")
+    .action(async (origin: string, seq: string) => {
+      port.print(`${JSON.stringify(await askDaemon(config, pathOf(origin, seq)), null, 2)}\n`);
+    });
+  quarantine
+    .command("resend <origin> <seq>")
+    .description("write its changes again, corrected, as a commit of this node; what builds on it follows")
+    .option("--set <table.column=value...>", "corrections for all its rows of the table; without =value: null")
+    .option("--person <name>", "who does it")
+    .action((origin: string, seq: string, given: { readonly set?: readonly string[]; readonly person?: string }) =>
+      tell(origin, seq, "resend", { edits: given.set ?? [], person: given.person ?? null }),
+    );
+  quarantine
+    .command("discard <origin> <seq>")
+    .description("close it, and what builds on it, without applying it; the audit log says who and why")
+    .requiredOption("--reason <text>", "why")
+    .option("--person <name>", "who does it")
+    .action((origin: string, seq: string, given: { readonly reason: string; readonly person?: string }) =>
+      tell(origin, seq, "discard", { reason: given.reason, person: given.person ?? null }),
+    );
+  quarantine
+    .command("release <origin> <seq>")
+    .description("have it judged again; it is applied only when nothing speaks against it any more")
+    .option("--person <name>", "who does it")
+    .action((origin: string, seq: string, given: { readonly person?: string }) =>
+      tell(origin, seq, "release", { person: given.person ?? null }),
+    );
 }
 
 function addBlockCommands(program: Command, { config }: LoadedEdgeConfig, port: CliPort): void {

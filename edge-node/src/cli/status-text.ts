@@ -15,6 +15,7 @@ const statusSchema = v.object({
   filling: v.boolean(),
   backlog: v.object({ commits: v.number(), rows: v.number(), bytes: v.number(), oldestAgeMs: v.number() }),
   quarantined: v.number(),
+  held: v.array(v.object({ code: v.string(), count: v.number(), oldestMs: v.number() })),
   peers: v.array(v.object({ relation: v.string(), connected: v.boolean(), state: v.string(), skewMs: v.nullable(v.number()) })),
   ingress: v.object({
     stored: v.number(),
@@ -60,6 +61,9 @@ export function statusText(status: ShownStatus): string {
     ],
     ["clock skew", parent === undefined || parent.skewMs === null ? "not measured" : `${parent.skewMs} ms`],
     ["quarantine", String(status.quarantined)],
+    ...status.held.map(
+      ({ code, count, oldestMs }) => ["", `${count} ${code}, the oldest ${duration(status.atMs - oldestMs)} ago`] as const,
+    ),
     [
       "messages",
       `${ingress.stored} stored, ${ingress.duplicate} duplicate, ${ingress.refused} refused, ${ingress.failed} left with the device`,

@@ -10,7 +10,7 @@ import type { JobRunner } from "../jobs/job-runner.ts";
 import type { EdgeConfig } from "../settings/edge-settings.ts";
 import type { EdgeStatus, Readiness } from "./edge-status.ts";
 import { EDGE_VERSION } from "./edge-version.ts";
-import { listQuarantine, showQuarantined } from "./quarantine.ts";
+import { EdgeQuarantine } from "./quarantine.ts";
 import { withinMs } from "./within-ms.ts";
 
 export interface MonitorParts {
@@ -33,9 +33,11 @@ const NOTHING_WAITING = { commits: 0, rows: 0, bytes: 0, oldestAgeMs: 0 };
 export class EdgeMonitor implements EdgePort {
   readonly #parts: MonitorParts;
   readonly #startedMs: number;
+  readonly quarantine: EdgeQuarantine;
 
   constructor(parts: MonitorParts) {
     this.#parts = parts;
+    this.quarantine = new EdgeQuarantine(parts.replica.quarantine, parts.tenant);
     this.#startedMs = parts.clock.nowMs();
   }
 
@@ -70,6 +72,7 @@ export class EdgeMonitor implements EdgePort {
       filling: status.filling,
       backlog: status.peers.find((peer) => peer.relation === "parent")?.backlog ?? NOTHING_WAITING,
       quarantined: status.quarantined,
+      held: status.held.map(({ code, count, oldest }) => ({ code, count, oldestMs: oldest.getTime() })),
       peers: status.peers,
       mqtt: { url: broker.url, connections: broker.connections() },
       ingress: ingress.counts(),
@@ -97,14 +100,6 @@ export class EdgeMonitor implements EdgePort {
       this.#parts.tenant,
       held.map(({ name }) => name),
     );
-  }
-
-  quarantine(limit: number): Promise<readonly Readonly<Record<string, unknown>>[]> {
-    return listQuarantine(this.#parts.replica.database, this.#parts.tenant, limit);
-  }
-
-  quarantined(origin: string, seq: number): Promise<Readonly<Record<string, unknown>> | null> {
-    return showQuarantined(this.#parts.replica.database, this.#parts.tenant, origin, seq);
   }
 
   refused(limit: number): Promise<readonly Readonly<Record<string, unknown>>[]> {

@@ -16,6 +16,8 @@ export interface EdgeStatus {
   /** What waits for the hub: the first number to look at. Zero in mode standalone. */
   readonly backlog: { readonly commits: number; readonly rows: number; readonly bytes: number; readonly oldestAgeMs: number };
   readonly quarantined: number;
+  /** The same by reason, with the time of the oldest. */
+  readonly held: readonly { readonly code: string; readonly count: number; readonly oldestMs: number }[];
   readonly peers: readonly PeerStatus[];
   readonly mqtt: { readonly url: string; readonly connections: number | null };
   readonly ingress: IngressCounts;

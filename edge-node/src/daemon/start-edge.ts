@@ -5,7 +5,7 @@ import { openReplica, systemClock } from "@hayloft/engine";
 import { openPgliteDatabase } from "@hayloft/engine/pglite";
 import { serveChildren } from "@hayloft/engine/ws";
 import type { FarmRows } from "@hayloft/schema";
-import { farmCatalog, farmMigrations } from "@hayloft/schema";
+import { auditQuarantine, farmCatalog, farmMigrations } from "@hayloft/schema";
 import { startEmbeddedBroker } from "../broker/embedded-broker.ts";
 import { connectExternalBroker } from "../broker/external-broker.ts";
 import type { Broker } from "../broker/mqtt-message.ts";
@@ -87,6 +87,7 @@ async function startParts(
     identity,
     clock,
     log: engineLog(log),
+    onQuarantineAction: auditQuarantine,
     ...(parent === null ? {} : { parent }),
   });
   onStop(() => replica.close());

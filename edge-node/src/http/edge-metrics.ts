@@ -23,7 +23,13 @@ export class EdgeMetrics {
     "sync_oldest_unacked_age_seconds",
     "Age of the oldest commit that the hub has not acknowledged.",
   );
-  readonly #quarantined = this.#gauge("sync_quarantined_changes", "Refused commits that wait for a person.");
+  readonly #quarantined = this.#gauge("sync_quarantined_changes", "Refused commits that are held.");
+  readonly #held = new Gauge({
+    name: "sync_held_commits",
+    help: "Refused commits that are held, by reason.",
+    labelNames: ["code"],
+    registers: [this.#registry],
+  });
   readonly #connected = this.#gauge("sync_connected", "1 while the link to the hub is up.");
   readonly #mismatch = this.#gauge("sync_schema_mismatch", "1 while the hub refuses our catalog version.");
   readonly #skew = this.#gauge("sync_clock_skew_ms", "The hub's clock minus ours.");
@@ -62,6 +68,8 @@ export class EdgeMetrics {
     this.#unacked.set(status.backlog.rows);
     this.#oldest.set(status.backlog.oldestAgeMs / 1000);
     this.#quarantined.set(status.quarantined);
+    this.#held.reset();
+    for (const { code, count } of status.held) this.#held.set({ code }, count);
     this.#connected.set(parent?.connected === true ? 1 : 0);
     this.#mismatch.set(parent?.lastError?.code === "catalog-version" ? 1 : 0);
     this.#skew.set(parent?.skewMs ?? 0);

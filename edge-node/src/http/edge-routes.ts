@@ -1,5 +1,6 @@
 import type { TableDigest } from "@hayloft/engine";
 import type { EdgeStatus, Readiness } from "../daemon/edge-status.ts";
+import { type QuarantinePort, quarantineRoutes } from "./quarantine-routes.ts";
 import type { Route } from "./http-routes.ts";
 import { errorReply, json, limitOf } from "./http-routes.ts";
 import { statusPage } from "./status-page.ts";
@@ -11,9 +12,7 @@ export interface EdgePort {
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
   /** A digest per table that travels, over the barn's own rows: equal to the hub's when both hold the same. */
   digests(): Promise<readonly TableDigest[]>;
-  quarantine(limit: number): Promise<readonly Readonly<Record<string, unknown>>[]>;
-  /** One refused commit with its values. */
-  quarantined(origin: string, seq: number): Promise<Readonly<Record<string, unknown>> | null>;
+  readonly quarantine: QuarantinePort;
   refused(limit: number): Promise<readonly Readonly<Record<string, unknown>>[]>;
   blocks(): Promise<readonly Readonly<Record<string, unknown>>[]>;
   /** Blocks a device or station on this site at once, link or no link. */
@@ -25,7 +24,6 @@ export interface EdgePort {
 const LIST_DEFAULT = 100;
 const LIST_MAX = 1000;
 const ID_LENGTH_MAX = 128;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** The daemon's endpoints. Those that change something or show values of rows need the admin token. */
 export function edgeRoutes(edge: EdgePort): readonly Route[] {
@@ -43,23 +41,11 @@ export function edgeRoutes(edge: EdgePort): readonly Route[] {
     }),
     get("/api/v1/status", async () => json(await edge.status())),
     get("/api/v1/sync/state", async () => {
-      const { mode, durability, filling, backlog, quarantined, peers } = await edge.status();
-      return json({ mode, durability, filling, backlog, quarantined, peers });
+      const { mode, durability, filling, backlog, quarantined, held, peers } = await edge.status();
+      return json({ mode, durability, filling, backlog, quarantined, held, peers });
     }),
     get("/api/v1/sync/digest", async () => json({ tables: await edge.digests() })),
-    get("/api/v1/sync/quarantine", async ({ query }) =>
-      json({ items: await edge.quarantine(limitOf(query, LIST_DEFAULT, LIST_MAX)) }),
-    ),
-    {
-      method: "GET",
-      path: "/api/v1/sync/quarantine/:origin/:seq",
-      // It shows values of rows.
-      admin: true,
-      answer: async (_request, { origin = "", seq = "" }) => {
-        const item = UUID.test(origin) && /^\d{1,15}$/.test(seq) ? await edge.quarantined(origin, Number(seq)) : null;
-        return item === null ? errorReply(404, "not-found", "There is no such commit in quarantine.") : json(item);
-      },
-    },
+    ...quarantineRoutes(edge.quarantine),
     get("/api/v1/ingress/refused", async ({ query }) =>
       json({ items: await edge.refused(limitOf(query, LIST_DEFAULT, LIST_MAX)) }),
     ),

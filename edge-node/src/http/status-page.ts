@@ -34,7 +34,7 @@ export function statusPage(status: EdgeStatus): string {
 <meta http-equiv="refresh" content="5"><title>Hayloft edge ${escapeHtml(status.tenant)}</title><style>${STYLE}</style></head>
 <body><h1>Hayloft edge · ${escapeHtml(status.tenant)} · <small>${escapeHtml(status.nodeId)}</small></h1>
 <div class="tiles">${tiles.join("")}</div>
-${problems(status)}${table("Messages", ingressRows(status))}${table("Peers", peerRows(status))}${table("Jobs", jobRows(status))}
+${problems(status)}${table("Messages", ingressRows(status))}${heldTable(status)}${table("Peers", peerRows(status))}${table("Jobs", jobRows(status))}
 <p><small>${escapeHtml(status.mode)} · durability ${escapeHtml(status.durability)} · version ${escapeHtml(status.version)} · up ${duration(status.atMs - status.startedMs)}</small></p>
 </body></html>`;
 }
@@ -93,6 +93,13 @@ function peerRows(status: EdgeStatus): readonly (readonly string[])[] {
     `${peer.backlog.rows} rows waiting`,
     peer.lastError === null ? "" : `${peer.lastError.code}, ${duration(status.atMs - peer.lastError.atMs)} ago`,
   ]);
+}
+
+/** Refused commits by reason, oldest and all; nothing when nothing is held. */
+function heldTable({ held, atMs }: EdgeStatus): string {
+  if (held.length === 0) return "";
+  const rows = held.map(({ code, count, oldestMs }) => [code, String(count), `oldest ${duration(atMs - oldestMs)}`]);
+  return table("Quarantine", rows);
 }
 
 function jobRows(status: EdgeStatus): readonly (readonly string[])[] {

@@ -21,11 +21,12 @@ export interface ReleaseResult {
 }
 
 /**
- * The commits that this replica holds, for others or of its own, and what people do with them. Every action is one transaction
- * with its entry in the log of actions and the application's hook. The first word on a commit counts, wherever it was said.
+ * The commits that this replica holds, for others or of its own, and what people do with them; by name also those that were
+ * reported from below. Every action is one transaction with its entry in the log of actions and the application's hook. The
+ * first word on a commit that the replica hears which refused it counts, wherever it was said.
  */
 export interface Quarantine {
-  /** Without changes, in the order of tenants, origins and seqs; go on with `after`. */
+  /** What is held here, without changes, in the order of tenants, origins and seqs; go on with `after`. */
   list(filter: QuarantineFilter): Promise<readonly HeldHeader[]>;
   /** How many are held by tenant and code, their bytes, and since when. */
   count(tenant?: string | null): Promise<readonly HeldCount[]>;

@@ -15,11 +15,15 @@ import {
 import type { HeldName, Quarantine, ReleaseResult, ResendOptions } from "./quarantine.ts";
 import type { QuarantineAction } from "./quarantine-action.ts";
 import { ACTION_TABLE } from "./quarantine-tables.ts";
+import { readReported } from "./reported-commit.ts";
 import { releaseAll } from "./release-after.ts";
 import { settleHeld } from "./take-actions.ts";
 import { writeAgain } from "./write-again.ts";
 
 const REASON_LENGTH_MAX = 2_000;
+
+/** A held commit, and where. `complete`: with its changes. */
+type Found = HeldCommit & { readonly place: "here" | "below"; readonly complete: boolean };
 
 /** `Quarantine` over a Postgres database. */
 export class SqlQuarantine implements Quarantine {
@@ -39,16 +43,34 @@ export class SqlQuarantine implements Quarantine {
     return await countHeld(this.#database, tenant);
   }
 
-  async read({ tenant, origin, seq }: HeldName): Promise<HeldCommit | null> {
-    return await readHeld(this.#database, tenant, origin, seq);
+  async read(name: HeldName): Promise<HeldCommit | null> {
+    return await this.#find(this.#database, name, false);
+  }
+
+  /** Held here, or below as far as it was reported. */
+  async #find(session: SqlSession, name: HeldName, lock: boolean): Promise<Found | null> {
+    const held = await readHeld(session, name.tenant, name.origin, name.seq, lock);
+    if (held !== null) return { ...held, place: "here", complete: true };
+    if (!this.#env.catalog.byName.has(ACTION_TABLE)) return null;
+    const reported = await readReported(session, name);
+    return reported === null ? null : { ...reported, place: "below" };
+  }
+
+  async #lock(tx: SqlSession, name: HeldName): Promise<Found> {
+    const { tenant, origin, seq } = name;
+    const held = await this.#find(tx, name, true);
+    if (held === null) throw new HayloftError("not-found", { what: "held commit", tenant, origin, seq });
+    return held;
   }
 
   async resend(name: HeldName, { edit, person, reason }: ResendOptions = {}): Promise<HeldId> {
     this.#needActions();
     return await this.#database.transaction(async (tx) => {
-      const held = await lockHeld(tx, name);
+      const held = await this.#lock(tx, name);
       if (held.state === "resent") return (await replacementOf(tx, name)) ?? { origin: name.origin, seq: name.seq };
       mustBeHeld(held);
+      if (!held.complete)
+        throw new HayloftError("not-found", { what: "values", node: held.peer, reason: "act where it is held" });
       await nameAuthor(tx, person);
       const changes = edit === undefined ? held.commit.changes : edit(held.commit.changes);
       await writeAgain(tx, this.#env, name.tenant, changes);
@@ -63,7 +85,7 @@ export class SqlQuarantine implements Quarantine {
     if (reason.trim() === "" || reason.length > REASON_LENGTH_MAX)
       throw new HayloftError("request-invalid", { part: "reason", charactersMax: REASON_LENGTH_MAX });
     await this.#database.transaction(async (tx) => {
-      const held = await lockHeld(tx, name);
+      const held = await this.#lock(tx, name);
       if (held.state === "discarded") return;
       mustBeHeld(held);
       await nameAuthor(tx, person);
@@ -75,11 +97,11 @@ export class SqlQuarantine implements Quarantine {
   async release(name: HeldName, { person }: { readonly person?: string } = {}): Promise<ReleaseResult> {
     this.#needActions();
     await this.#database.transaction(async (tx) => {
-      const held = await lockHeld(tx, name);
+      const held = await this.#lock(tx, name);
       mustBeHeld(held);
       await nameAuthor(tx, person);
       await this.#act(tx, held, "release", person ?? null, null);
-      if (held.peer === null) return;
+      if (held.peer === null || held.place === "below") return;
       await beginApplying(tx);
       await releaseAll(tx, this.#env, name.tenant, [held]);
     });
@@ -131,17 +153,13 @@ export class SqlQuarantine implements Quarantine {
     return sealed ?? { origin, seq };
   }
 
-  async #settle(tx: SqlSession, held: HeldCommit, state: "resent" | "discarded"): Promise<void> {
+  /** What is held below is settled there, when the entry has come down. */
+  async #settle(tx: SqlSession, held: Found, state: "resent" | "discarded"): Promise<void> {
+    if (held.place === "below") return;
     await tx.script("set constraints all immediate; set constraints all deferred");
     await beginApplying(tx);
     await settleHeld(tx, this.#env, held, state);
   }
-}
-
-async function lockHeld(tx: SqlSession, { tenant, origin, seq }: HeldName): Promise<HeldCommit> {
-  const held = await readHeld(tx, tenant, origin, seq, true);
-  if (held === null) throw new HayloftError("not-found", { what: "held commit", tenant, origin, seq });
-  return held;
 }
 
 function mustBeHeld({ state, tenant, origin, seq }: HeldCommit): void {

@@ -22,6 +22,49 @@ CREATE TABLE replica_node (
 );
 CREATE INDEX replica_node_tenant_id_status_idx ON replica_node (tenant_id, status);
 
+CREATE TABLE replica_quarantine (
+  tenant_id text COLLATE "C" NOT NULL,
+  node_id uuid NOT NULL,
+  origin uuid NOT NULL,
+  seq bigint NOT NULL,
+  state text COLLATE "C" NOT NULL,
+  code text COLLATE "C" NOT NULL,
+  retryable boolean NOT NULL,
+  cause_origin uuid,
+  cause_seq bigint,
+  author_node uuid,
+  author_tier text COLLATE "C",
+  author text COLLATE "C",
+  tables text COLLATE "C" NOT NULL,
+  row_keys jsonb NOT NULL,
+  row_count bigint NOT NULL,
+  byte_count bigint NOT NULL,
+  changes jsonb,
+  held_at timestamptz NOT NULL,
+  changed_at timestamptz NOT NULL,
+  CONSTRAINT replica_quarantine_pkey PRIMARY KEY (tenant_id, node_id, origin, seq),
+  CONSTRAINT replica_quarantine_state_allowed_check CHECK (state IN ('held', 'applied', 'merged', 'resent', 'discarded'))
+);
+CREATE INDEX replica_quarantine_tenant_id_origin_seq_idx ON replica_quarantine (tenant_id, origin, seq);
+CREATE INDEX replica_quarantine_tenant_id_state_held_at_idx ON replica_quarantine (tenant_id, state, held_at);
+
+CREATE TABLE replica_quarantine_action (
+  tenant_id text COLLATE "C" NOT NULL,
+  id uuid NOT NULL,
+  origin uuid NOT NULL,
+  seq bigint NOT NULL,
+  action text COLLATE "C" NOT NULL,
+  node_id uuid NOT NULL,
+  new_origin uuid,
+  new_seq bigint,
+  person text COLLATE "C",
+  reason text COLLATE "C",
+  acted_at timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT replica_quarantine_action_pkey PRIMARY KEY (tenant_id, id),
+  CONSTRAINT replica_quarantine_action_action_allowed_check CHECK (action IN ('resent', 'discarded', 'release'))
+);
+CREATE INDEX replica_quarantine_action_tenant_id_origin_seq_idx ON replica_quarantine_action (tenant_id, origin, seq);
+
 CREATE TABLE enrolment_tokens (
   tenant_id text COLLATE "C" NOT NULL,
   id uuid NOT NULL,

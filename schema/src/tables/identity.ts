@@ -1,4 +1,4 @@
-import { boolean, jsonb, nodeTable, oneOf, singleWriter, table, text, timestamptz } from "@hayloft/engine";
+import { boolean, jsonb, nodeTable, oneOf, quarantineTables, singleWriter, table, text, timestamptz } from "@hayloft/engine";
 import { createdAt, nameText, outsideId, ownId, tenantId, updatedAt } from "../farm-columns.ts";
 import { keepCloud, keepEverywhere, tiers } from "../tiers.ts";
 
@@ -158,6 +158,9 @@ export const userAttributes = table("user_attributes", {
 });
 
 export const replicaNode = nodeTable(tiers);
+
+/** Refused commits that a barn holds, as the hub sees them, and what people did with them. */
+export const [replicaQuarantine, replicaQuarantineAction] = quarantineTables(tiers);
 
 export const enrolmentTokens = table("enrolment_tokens", {
   ...topOnly,
