@@ -42,11 +42,26 @@ export async function readReported(
   const { author_node: node, author_tier: tier, author } = row;
   const nothing = firstPreviousHash();
   const commit: Commit = {
-    ...{ tenant, origin, seq, node, tier, author, stamp: 0n, catalogVersion: 0, previousHash: nothing, hash: nothing },
+    tenant,
+    origin,
+    seq,
+    node,
+    tier,
+    author,
+    stamp: 0n,
+    catalogVersion: 0,
+    previousHash: nothing,
+    hash: nothing,
     changes: row.changes ?? [],
   };
   return {
-    ...{ tenant, origin, seq, node, tier, author, commit },
+    tenant,
+    origin,
+    seq,
+    node,
+    tier,
+    author,
+    commit,
     state: row.state,
     code: row.code,
     retryable: row.retryable,
