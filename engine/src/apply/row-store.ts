@@ -27,6 +27,7 @@ export async function readRows(
   keys: readonly string[],
   lock: boolean,
 ): Promise<ReadonlyMap<string, StoredRow>> {
+  for (const rule of plan.memory.values()) await rule.prepare?.();
   const rows = new Map<string, StoredRow>(keys.map((key) => [key, NO_ROW]));
   const stored = await tx.query<TextRow>(selectByKeySql(plan, plan.columns, lock), keyVectors(plan, tenant, keys));
   const stamps = await tx.query<{ row_key: string; stamps: string }>(

@@ -53,6 +53,15 @@ function refusesContent(plan: RowPlan, existing: RowState, incoming: RowState): 
   );
 }
 
+/** True when a child's operations make a cell's memory or value more than its rule takes. */
+function overflows(plan: RowPlan, incoming: RowState, after: RowState): boolean {
+  return [...plan.memory].some(([column, rule]) => {
+    if (rule.memoryFault === undefined || incoming.cells.get(column)?.memory === undefined) return false;
+    const register = after.cells.get(column);
+    return register?.memory !== undefined && rule.memoryFault(register.memory, register.value) !== null;
+  });
+}
+
 /** True for a truth row that says that the authority has no such row, nor ever had one that it may show. */
 const isUnknownThere = (back: Stamp | null, incoming: RowState): boolean =>
   back !== null && incoming.cells.size === 0 && incoming.deleted === null;
@@ -84,6 +93,10 @@ function foldItems(
       }
       if (back === null && refusesContent(plan, existing, incoming)) refused.set(commit, "refused-content");
       const folded = foldRow(plan, keyParts(key), existing, incoming);
+      if (from === "child" && overflows(plan, incoming, folded.state)) {
+        refused.set(commit, "refused-document");
+        continue;
+      }
       after.set(key, folded.state);
       for (const loser of folded.losers) losers.push({ commit, loser });
     }

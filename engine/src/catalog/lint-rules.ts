@@ -22,6 +22,7 @@ export function lintRules(table: Table, report: Report): void {
       report("rule", `The derived column ${name} is NOT NULL without a default, so other tiers could not store its rows.`);
     }
     lintColumnRule(name, column, own, report);
+    if (own.kind === "document") lintDocumentPlace(table, name, report);
   }
   if (rule.kind === "monotoneRow") {
     const by = table.columns[rule.by];
@@ -29,6 +30,12 @@ export function lintRules(table: Table, report: Report): void {
     else if (by.isNullable) report("rule", `The column ${rule.by}, which decides between rows, is nullable.`);
   }
   if (rule.kind === "naturalKey") lintNaturalKey(table, rule.key, report);
+}
+
+/** What the top folds of a document's history goes down; and two edits together need not be unique. */
+function lintDocumentPlace(table: Table, name: string, report: Report): void {
+  if (table.flow !== "both") report("memory", `The document ${name} is in a table with the flow ${table.flow}: documents need both.`);
+  if (table.unique.some(({ columns }) => columns.includes(name))) report("memory", `The document ${name} is part of a unique key.`);
 }
 
 function lintNaturalKey(table: Table, key: readonly string[], report: Report): void {
@@ -66,10 +73,23 @@ function lintCounter(name: string, { type, isNullable, defaultSql }: Column, rep
     report("memory", `The column ${name} counts, and its default is ${defaultSql}: a counter begins at 0.`);
 }
 
+/** The most that a document's declaration may allow: an operation on it stays within what a row may say of itself. */
+const DOCUMENT_BYTES_MAX = 262_144;
+
+function lintDocument(name: string, column: Column, rule: Extract<ColumnRule, { readonly kind: "document" }>, report: Report): void {
+  const type = rule.format === "text" ? "text" : "jsonb";
+  if (column.type.kind !== type) report("memory", `The column ${name} is a document of ${rule.format}, and is a ${column.type.kind}: make it ${type}.`);
+  if (column.allowed !== null || column.condition !== null)
+    report("memory", `The column ${name} is a document and has a CHECK: two edits that satisfy it need not do so together.`);
+  if (!Number.isInteger(rule.bytesMax) || rule.bytesMax < 1 || rule.bytesMax > DOCUMENT_BYTES_MAX)
+    report("memory", `The document ${name} holds 1 to ${String(DOCUMENT_BYTES_MAX)} bytes.`);
+}
+
 function lintColumnRule(name: string, column: Column, own: ColumnRule, report: Report): void {
   if (own.kind === "setOnce" && !column.isNullable)
     report("rule", `The column ${name} is set once, so it is null before: make it nullable.`);
   if (own.kind === "counter") lintCounter(name, column, report);
+  if (own.kind === "document") lintDocument(name, column, own, report);
   if (own.kind !== "monotone") return;
   if (own.order === "or") {
     if (column.type.kind !== "boolean") report("rule", `The column ${name} only turns true, and is no boolean.`);

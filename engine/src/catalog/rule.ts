@@ -9,11 +9,13 @@ export type ColumnRule =
   | { readonly kind: "setOnce" }
   /** Concurrent differences add up: what a write did to the number is merged, not the number. */
   | { readonly kind: "counter" }
+  /** Concurrent edits inside a text or a JSON value merge. `bytesMax` is what one tier may write of it. */
+  | { readonly kind: "document"; readonly format: "text" | "json"; readonly bytesMax: number }
   /** Never replicated. */
   | { readonly kind: "derived" };
 
 /** Rules that merge operations instead of values. */
-export const MEMORY_KINDS = ["counter"] as const;
+export const MEMORY_KINDS = ["counter", "document"] as const;
 export type MemoryColumnRule = Extract<ColumnRule, { readonly kind: (typeof MEMORY_KINDS)[number] }>;
 
 const memoryKinds: ReadonlySet<string> = new Set(MEMORY_KINDS);
@@ -44,6 +46,9 @@ export type RowRule =
   | { readonly kind: "derived"; readonly columns: ColumnRules }
   /** Never leaves the node. */
   | { readonly kind: "local"; readonly columns: ColumnRules };
+
+/** Bytes of a document unless its declaration says otherwise. */
+const DOCUMENT_BYTES = 65_536;
 
 interface Overrides {
   readonly columns?: ColumnRules;
@@ -95,5 +100,14 @@ export const column = {
   setOnce: (): ColumnRule => ({ kind: "setOnce" }),
   /** An integer, bigint or numeric that starts at 0. Plain SQL counts: `set on_hand = on_hand - 5`. */
   counter: (): ColumnRule => ({ kind: "counter" }),
+  /**
+   * A text, or a JSON value, in which concurrent edits merge. The column holds the readable value, and plain SQL writes it; what
+   * each write changed is what travels. `bytesMax` is 64 KiB unless told.
+   */
+  document: ({ kind, bytesMax = DOCUMENT_BYTES }: { readonly kind: "text" | "json"; readonly bytesMax?: number }): ColumnRule => ({
+    kind: "document",
+    format: kind,
+    bytesMax,
+  }),
   derived: (): ColumnRule => ({ kind: "derived" }),
 };

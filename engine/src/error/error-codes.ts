@@ -111,6 +111,11 @@ export const errorCodes = {
     "Compare both versions and keep one.",
   ),
   "refused-constraint": entry("never", "A constraint of the table does not hold.", "Correct the values and send again."),
+  "refused-document": entry(
+    "never",
+    "The document holds as much as it can, or its history does.",
+    "Make the document shorter, or begin another row, and write the edit again.",
+  ),
   "refused-parent": entry("backoff", "The row's parent row does not exist here.", "It is applied when the parent arrives."),
   "refused-parent-deleted": entry(
     "never",

@@ -39,6 +39,7 @@ function joinOfColumnRule(rule: ColumnRule, column: Column): Join {
     case "lastWriterWins":
     case "derived":
     case "counter":
+    case "document":
       break;
     case "singleWriter":
       return joinSingleWriter;

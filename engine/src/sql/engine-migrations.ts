@@ -1,3 +1,4 @@
+import { engineDocument } from "./engine-document.ts";
 import { engineQuarantine } from "./engine-quarantine.ts";
 import { engineMemory } from "./engine-memory.ts";
 import { engineSeal } from "./engine-seal.ts";
@@ -11,4 +12,5 @@ export const engineMigrations: readonly Migration[] = [
   { name: "hayloft_0002_scope", sql: scopeTables },
   { name: "hayloft_0003_quarantine", sql: engineQuarantine },
   { name: "hayloft_0004_memory", sql: engineMemory },
+  { name: "hayloft_0005_document", sql: engineDocument },
 ];

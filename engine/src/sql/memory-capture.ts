@@ -17,12 +17,13 @@ export interface MemoryCapture {
 }
 
 /**
- * Per rule the SQL (of type jsonb) of one column's operation. `fresh` is the new value; `before` the text of the value that the row
+ * The SQL (of type jsonb) of one column's operation. `fresh` is the new value; `before` the text of the value that the row
  * had, null when it had none.
  */
-const opSql: Readonly<Record<MemoryColumnRule["kind"], (fresh: string, before: string) => string>> = {
-  counter: (fresh, before) => `to_jsonb((${fresh}::numeric - coalesce((${before})::numeric, 0))::text)`,
-};
+function opSql(rule: MemoryColumnRule, fresh: string, before: string): string {
+  if (rule.kind === "counter") return `to_jsonb((${fresh}::numeric - coalesce((${before})::numeric, 0))::text)`;
+  return rule.format === "text" ? `hayloft.text_op(${before}, ${fresh})` : `hayloft.json_op((${before})::jsonb, ${fresh})`;
+}
 
 /**
  * The capture of `$ops` for one operation on a table, or null when the table has no columns with memory. An insert builds on the
@@ -37,7 +38,7 @@ export function memoryCapture(table: Table, op: "insert" | "update" | "delete"):
   const known = `_known -> ${rowName(table, "n")}`;
   const items = rules.map(({ name, rule }) => {
     const before = op === "insert" ? `${known} -> 'cells' ->> ${sqlText(name)}` : `o.${sqlName(name)}::text`;
-    const built = `jsonb_build_object(${sqlText(name)}, ${opSql[rule.kind](`n.${sqlName(name)}`, before)})`;
+    const built = `jsonb_build_object(${sqlText(name)}, ${opSql(rule, `n.${sqlName(name)}`, before)})`;
     return op === "insert" ? built : `CASE WHEN ${changed(table, name)} THEN ${built} ELSE '{}' END`;
   });
   const frame = `jsonb_build_object('$at', _at)${needsSeen ? ` || jsonb_strip_nulls(jsonb_build_object('$seen', (${known} -> 'seen') - _node))` : ""}`;

@@ -27,6 +27,8 @@ export const refusalStates = {
   setting: "HL011",
   /** A row trigger of a table wrote to the same table, whose statements would be logged in the wrong order. */
   nested: "HL012",
+  /** A document became larger than its column takes. */
+  document: "HL013",
 } as const;
 
 export type RefusalRule = keyof typeof refusalStates;

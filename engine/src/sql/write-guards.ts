@@ -67,6 +67,7 @@ export function insertGuards(table: Table, tier: string, catalog: Catalog): read
       guards.push({ ...ownedColumn(table, name, own.tier, tier), when: `n.${sqlName(name)} IS DISTINCT FROM ${standard}` });
     }
   }
+  guards.push(...documentGuards(table, "insert"));
   return guards;
 }
 
@@ -89,10 +90,29 @@ export function updateGuards(table: Table, tier: string, catalog: Catalog): read
     const rule = columnRuleOf(table, name);
     guards.push(...(rule === null ? baseGuards(table, name) : columnGuards(table, name, rule, tier)));
   }
+  guards.push(...documentGuards(table, "update"));
   if (table.rule.kind === "monotoneRow") {
     guards.push(movedBack(table, table.rule.by, `n.${sqlName(table.rule.by)} < o.${sqlName(table.rule.by)}`));
   }
   return guards;
+}
+
+/** A document may shrink, whatever its size: two who filled it at the same time may have made it too large. */
+function documentGuards(table: Table, op: "insert" | "update"): WriteGuard[] {
+  return Object.entries(table.rule.columns).flatMap(([name, rule]) => {
+    if (rule.kind !== "document") return [];
+    const size = (row: "n" | "o"): string => `octet_length(${row}.${sqlName(name)}::text)`;
+    const grew = op === "insert" ? "" : ` AND ${size("n")} > coalesce(${size("o")}, 0)`;
+    return [
+      {
+        rule: "document",
+        column: name,
+        message: `The document ${table.name}.${name} holds at most ${rule.bytesMax} bytes.`,
+        hint: "Make it shorter, or begin another row.",
+        when: `${size("n")} > ${rule.bytesMax}${grew}`,
+      },
+    ] as const;
+  });
 }
 
 /** The guards for deleted rows. */

@@ -17,6 +17,7 @@ function columnRuleText(rule: ColumnRule): string {
   if (rule.kind === "monotone") {
     return typeof rule.order === "string" ? rule.order : `only forward (${Object.keys(rule.order.lattice).join(" → ")})`;
   }
+  if (rule.kind === "document") return `document (${rule.format}, ${rule.bytesMax} bytes)`;
   return { lastWriterWins: "last writer wins", setOnce: "set once", counter: "counter", derived: "derived" }[rule.kind];
 }
 

@@ -2,6 +2,7 @@ import type { Column } from "../../catalog/column.ts";
 import { hasMemory, type ColumnRule } from "../../catalog/rule.ts";
 import type { CellText } from "../../commit/commit.ts";
 import { compareStamps, type Join, type Register, type Stamp } from "../register.ts";
+import { documentRule } from "../document/document-rule.ts";
 import { counterRule } from "./counter.ts";
 import {
   EMPTY_MEMORY,
@@ -28,6 +29,10 @@ export interface MemoryRule {
   readonly keepsAuthor: boolean;
   /** Why a peer's operation is not one of this rule, or null. Bounds its size. */
   readonly opFault: (op: Json) => string | null;
+  /** To be awaited before a value is worked out. */
+  readonly prepare?: () => Promise<void>;
+  /** Why a memory with its value is more than the rule takes from a child, or null: what it held already may stay. */
+  readonly memoryFault?: (memory: Memory, value: CellText) => string | null;
   /** The operation that a whole value stands for, when nothing else is known of how it came to be. */
   readonly opOfValue: (value: CellText) => Json;
   /** The value, in the text form of the column's type, of a base and the entries that it does not hold, in order. */
@@ -40,7 +45,8 @@ export interface MemoryRule {
 
 /** The memory rule of a column, or null when its rule merges values. */
 export function memoryRuleOf(rule: ColumnRule, column: Column): MemoryRule | null {
-  return hasMemory(rule) ? counterRule(column.type) : null;
+  if (!hasMemory(rule)) return null;
+  return rule.kind === "counter" ? counterRule(column.type) : documentRule(rule.format, rule.bytesMax);
 }
 
 /** The value of a memory. An image stands before all operations. */
