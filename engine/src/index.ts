@@ -46,6 +46,7 @@ export type { Projections } from "./apply/apply-environment.ts";
 export * from "./clock/hybrid-clock.ts";
 export * from "./digest/diff-tables.ts";
 export { digestTables, type DigestWindow, type TableDigest } from "./digest/digest-tables.ts";
+export * from "./log/compact-memories.ts";
 export * from "./log/prune-log.ts";
 export * from "./quarantine/held-commit.ts";
 export * from "./quarantine/quarantine.ts";

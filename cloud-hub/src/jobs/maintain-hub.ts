@@ -1,5 +1,5 @@
 import type { Database } from "@hayloft/engine";
-import { ensurePartitions, pruneLog } from "@hayloft/engine";
+import { compactMemories, ensurePartitions, pruneLog } from "@hayloft/engine";
 import { farmCatalog } from "@hayloft/schema";
 import type { HubSettings } from "../config/hub-settings.ts";
 
@@ -14,7 +14,8 @@ export interface MaintenanceResult {
 const TOKEN_KEPT_MS = 90 * 24 * 60 * 60_000;
 
 /**
- * Makes the coming months' partitions, prunes commits that every node has and that are older than the retention, and deletes
+ * Makes the coming months' partitions, prunes commits that every node has and that are older than the retention, folds what documents and
+ * counters remember of that time, and deletes
  * tokens that expired long ago. Repeatable, and safe to run in several processes at once.
  */
 export async function maintainHub(database: Database, settings: HubSettings, nowMs: number): Promise<MaintenanceResult> {
@@ -27,6 +28,7 @@ export async function maintainHub(database: Database, settings: HubSettings, now
   });
   const olderThanMs = settings["retention.acked_change_days"] * 24 * 60 * 60_000;
   const pruned = await pruneLog(database, farmCatalog, { olderThanMs, nowMs, hasParent: false });
+  await compactMemories(database, farmCatalog, { olderThanMs, nowMs });
   const { affected } = await database.query("delete from enrolment_tokens where expires_at < $1", [
     new Date(nowMs - TOKEN_KEPT_MS),
   ]);

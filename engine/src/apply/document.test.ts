@@ -3,6 +3,8 @@ import { catalog } from "../catalog/catalog.ts";
 import { jsonb, text } from "../catalog/column.ts";
 import { column, lastWriterWins } from "../catalog/rule.ts";
 import { forever, table } from "../catalog/table.ts";
+import { compactMemories } from "../log/compact-memories.ts";
+import { pruneLog } from "../log/prune-log.ts";
 import type { Database } from "../store/database.ts";
 import { eachDatabase } from "../testing/each-database.ts";
 import { exchange, pullDown, TestReplica } from "./test-replica.ts";
@@ -28,6 +30,12 @@ const sample = catalog({
   sharedTenant: "shared",
   tables: [pages],
 });
+
+/** Folds everything that was acknowledged, however young it is. */
+const FOLD = { nowMs: Date.now() + 3_600_000, olderThanMs: 0 };
+
+const operations = async (replica: TestReplica): Promise<number> =>
+  Number((await replica.sql("select jsonb_array_length(stamps -> '$memory' -> 'notes' -> 'ops') as count from hayloft.row_state"))[0]?.["count"] ?? 0);
 
 interface Farm {
   readonly cloud: TestReplica;
@@ -120,6 +128,42 @@ eachDatabase("documents", (open) => {
     await edge.sql("insert into pages (tenant_id, id, notes) values ('t1', 'p1', repeat('x', 4000))");
     await expect(edge.sql("update pages set notes = notes || 'y'")).rejects.toMatchObject({ details: { sqlstate: "HL013" } });
     await edge.sql("update pages set notes = 'short'");
+    await close();
+  });
+
+  it("history is folded when all have acknowledged it; an edit made long ago still finds its place on all tiers", async () => {
+    const { cloud, edge, tablet, settle, notes, close } = await openFarm(open);
+    await edge.sql("insert into pages (tenant_id, id, notes) values ('t1', 'p1', 'One line. Another line.')");
+    await settle();
+    await tablet.sql("update pages set notes = replace(notes, 'Another', 'Yet another')");
+    for (let count = 0; count < 5; count += 1) await cloud.sql("update pages set notes = 'Hub ' || notes");
+    await exchange(edge, cloud);
+    // As long as the log holds what somebody may still need, so does the memory.
+    expect(await compactMemories(cloud.database, sample, FOLD)).toBe(0);
+    await pruneLog(cloud.database, sample, { ...FOLD, hasParent: false });
+    expect(await compactMemories(cloud.database, sample, FOLD)).toBe(1);
+    expect(await compactMemories(cloud.database, sample, FOLD)).toBe(0);
+    expect(await operations(cloud)).toBe(0);
+    await settle();
+    const merged = "Hub Hub Hub Hub Hub One line. Yet another line.";
+    expect(await notes()).toEqual([merged, merged, merged]);
+    for (const replica of [cloud, edge, tablet]) expect(await operations(replica)).toBe(1);
+    await edge.sql("update pages set notes = notes || ' After.'");
+    await settle();
+    expect(new Set(await notes())).toEqual(new Set([`${merged} After.`]));
+    await close();
+  });
+
+  it("a cell with too many operations is folded before anybody acknowledged them", async () => {
+    const { cloud, close } = await openFarm(open);
+    await cloud.sql("insert into pages (tenant_id, id, notes) values ('t1', 'p1', '')");
+    for (let count = 0; count < 11; count += 1) await cloud.sql("update pages set notes = notes || $1::text", [String(count % 10)]);
+    const options = { nowMs: Date.now(), olderThanMs: 86_400_000 };
+    expect(await compactMemories(cloud.database, sample, options)).toBe(0);
+    expect(await compactMemories(cloud.database, sample, { ...options, operationsMax: 10 })).toBe(1);
+    expect(await operations(cloud)).toBe(5);
+    await cloud.sql("update pages set notes = notes || '!'");
+    expect(await cloud.sql("select notes from pages")).toEqual([{ notes: "01234567890!" }]);
     await close();
   });
 });

@@ -4,7 +4,7 @@ import { loadAutomerge } from "./automerge.ts";
 import { jsonOpFault, jsonPatches, textOp, textOpFault, wholeJsonOp, wholeTextOp } from "./document-op.ts";
 import { joinVersions, seenAfter, valueOfBase, versionsJson } from "./document-state.ts";
 import { type Draft, isMap, ROOT, treeAt } from "./draft.ts";
-import { type DocumentKind, foldDocument } from "./fold-document.ts";
+import { type DocumentKind, foldDocument, foldLimit } from "./fold-document.ts";
 import { formatTree, parseTree } from "./json-tree.ts";
 import { placeJson } from "./place-json.ts";
 import { placeText, TEXT_PATH } from "./place-text.ts";
@@ -34,6 +34,7 @@ export function documentRule(kind: "text" | "json", bytesMax: number): MemoryRul
     opOfValue: isText ? wholeTextOp : wholeJsonOp,
     valueOf,
     fold: (base, entries) => versionsJson([{ seen: seenAfter(base, entries), value: valueOf(base, entries) }]),
+    foldLimit,
     joinStates: joinVersions,
   };
 }

@@ -53,6 +53,23 @@ export function episodesOf(entries: readonly MemoryEntry[]): readonly (readonly 
   return episodes.toReversed();
 }
 
+/**
+ * The greatest stamp, up to `before`, below which the entries can be folded without a change of the value: all later ones were
+ * written by people who had seen everything below.
+ */
+export function foldLimit(entries: readonly MemoryEntry[], before: bigint): bigint {
+  let limit = 0n;
+  let end = 0;
+  for (const episode of episodesOf(entries)) {
+    end += episode.length;
+    const [last, next] = [episode.at(-1), entries[end]];
+    if (last === undefined || last.stamp >= before) break;
+    if (next === undefined || next.stamp >= before) limit = before;
+    else if (last.stamp < next.stamp) limit = next.stamp;
+  }
+  return limit;
+}
+
 /** For each entry the index of the first before it that its writer had not seen; its own when he had seen all. */
 function firstUnseen(entries: readonly MemoryEntry[]): readonly number[] {
   const places = new Map<string, { readonly stamp: bigint; readonly index: number }[]>();

@@ -39,6 +39,8 @@ export interface MemoryRule {
   readonly valueOf: (base: MemoryBase | null, entries: readonly MemoryEntry[]) => CellText;
   /** The state of a base with these entries in it. `entries` hold all of each node up to some stamp. */
   readonly fold: (base: MemoryBase | null, entries: readonly MemoryEntry[]) => Json;
+  /** Up to which stamp entries may be folded, when those below `before` may; by default all of these. */
+  readonly foldLimit?: (entries: readonly MemoryEntry[], before: bigint) => bigint;
   /** The state of two bases of which neither holds all of the other. A join. */
   readonly joinStates: (left: MemoryBase, right: MemoryBase) => Json;
 }
