@@ -20,6 +20,7 @@ export * from "./identity/node-identity.ts";
 export * from "./link/link.ts";
 export * from "./link/backoff.ts";
 export * from "./link/memory-link.ts";
+export * from "./replica/edit-document.ts";
 export * from "./replica/log-event.ts";
 export * from "./replica/open-replica.ts";
 export * from "./replica/replica.ts";

@@ -89,6 +89,7 @@ export const farmCatalog = catalog({
     records.barnWelfareCheck,
     records.barnHousingCondition,
     records.barnDailyCount,
+    records.barnLogPage,
     records.barnGeneticProfile,
 
     feed.feedFormula,

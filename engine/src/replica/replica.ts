@@ -4,6 +4,7 @@ import type { ErrorCode } from "../error/error-codes.ts";
 import type { Quarantine } from "../quarantine/quarantine.ts";
 import type { Link } from "../link/link.ts";
 import type { Database, SqlSession } from "../store/database.ts";
+import type { DocumentEdit, DocumentPlace } from "./edit-document.ts";
 import type { ReplicaStatus } from "./replica-status.ts";
 
 /** `here`: committed on this replica. `parent`: at the parent. `top`: at the top of the tree. */
@@ -40,6 +41,8 @@ export interface Replica<Rows> {
     work: (db: Kysely<Rows>, tx: SqlSession) => Promise<T>,
     options?: { readonly author?: string },
   ): Promise<{ readonly result: T; readonly receipt: Receipt | null }>;
+  /** Edits one document in a transaction of its own, as `editDocument` does; it works in a transaction of `write` as well. */
+  editDocument(place: DocumentPlace, edit: DocumentEdit, options?: { readonly author?: string }): Promise<Receipt | null>;
   /** The receipt of a commit written earlier, also before a restart. */
   receipt(commit: Pick<Receipt, "tenant" | "origin" | "seq">): Receipt;
   /**

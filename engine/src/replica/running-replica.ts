@@ -16,6 +16,7 @@ import { commitReceipt } from "./commit-receipt.ts";
 import type { CommitId, ReceiptSource } from "./commit-receipt.ts";
 import type { Quarantine } from "../quarantine/quarantine.ts";
 import { LiveQueries } from "./live-queries.ts";
+import { editDocument, type DocumentEdit, type DocumentPlace } from "./edit-document.ts";
 import type { OpenReplicaOptions, ParentAddress } from "./open-replica.ts";
 import { notePeer } from "./note-peer.ts";
 import { PeerNetwork } from "./peer-network.ts";
@@ -59,6 +60,7 @@ async function dialOf(parent: ParentAddress): Promise<Dial> {
 class RunningReplica<Rows> implements Replica<Rows> {
   readonly db: Kysely<Rows>;
   readonly database: Database;
+  readonly #catalog: Catalog;
   readonly #identity: { readonly nodeId: string; readonly tier: string };
   readonly #network: PeerNetwork;
   readonly #live: LiveQueries<Rows>;
@@ -75,6 +77,7 @@ class RunningReplica<Rows> implements Replica<Rows> {
     this.quarantine = storage.quarantine;
     this.database = database;
     this.db = kyselyOf<Rows>(database);
+    this.#catalog = options.catalog;
     this.#identity = identity;
     this.#live = new LiveQueries(this.db, ports.timers, ports.log);
     const local = localSideOf(options);
@@ -115,6 +118,11 @@ class RunningReplica<Rows> implements Replica<Rows> {
       return { result: done, commit: await sealedCommit(tx) };
     });
     return { result, receipt: commit === null ? null : this.receipt(commit) };
+  }
+
+  async editDocument(place: DocumentPlace, edit: DocumentEdit, options: { readonly author?: string } = {}): Promise<Receipt | null> {
+    const { receipt } = await this.write(async (_, tx) => await editDocument(tx, this.#catalog, place, edit), options);
+    return receipt;
   }
 
   receipt(commit: CommitId): Receipt {

@@ -1228,7 +1228,6 @@ CREATE TABLE barn_mortality_event (
   CONSTRAINT barn_mortality_event_id_check CHECK (substr(id::text, 15, 1) in ('7', '8')),
   CONSTRAINT barn_mortality_event_farm_id_check CHECK (char_length(farm_id) between 1 and 128),
   CONSTRAINT barn_mortality_event_barn_id_check CHECK (char_length(barn_id) between 1 and 128),
-  CONSTRAINT barn_mortality_event_notes_check CHECK (char_length(notes) <= 10000),
   CONSTRAINT barn_mortality_event_created_by_user_id_check CHECK (substr(created_by_user_id::text, 15, 1) in ('7', '8')),
   CONSTRAINT barn_mortality_event_external_ref_check CHECK (char_length(external_ref) between 1 and 128),
   CONSTRAINT barn_mortality_event_event_id_check CHECK (char_length(event_id) between 1 and 128),
@@ -1270,7 +1269,6 @@ CREATE TABLE barn_cull_event (
   CONSTRAINT barn_cull_event_id_check CHECK (substr(id::text, 15, 1) in ('7', '8')),
   CONSTRAINT barn_cull_event_farm_id_check CHECK (char_length(farm_id) between 1 and 128),
   CONSTRAINT barn_cull_event_barn_id_check CHECK (char_length(barn_id) between 1 and 128),
-  CONSTRAINT barn_cull_event_notes_check CHECK (char_length(notes) <= 10000),
   CONSTRAINT barn_cull_event_created_by_user_id_check CHECK (substr(created_by_user_id::text, 15, 1) in ('7', '8')),
   CONSTRAINT barn_cull_event_external_ref_check CHECK (char_length(external_ref) between 1 and 128),
   CONSTRAINT barn_cull_event_event_id_check CHECK (char_length(event_id) between 1 and 128),
@@ -1313,7 +1311,6 @@ CREATE TABLE barn_morbidity_event (
   CONSTRAINT barn_morbidity_event_id_check CHECK (substr(id::text, 15, 1) in ('7', '8')),
   CONSTRAINT barn_morbidity_event_farm_id_check CHECK (char_length(farm_id) between 1 and 128),
   CONSTRAINT barn_morbidity_event_barn_id_check CHECK (char_length(barn_id) between 1 and 128),
-  CONSTRAINT barn_morbidity_event_notes_check CHECK (char_length(notes) <= 10000),
   CONSTRAINT barn_morbidity_event_created_by_user_id_check CHECK (substr(created_by_user_id::text, 15, 1) in ('7', '8')),
   CONSTRAINT barn_morbidity_event_external_ref_check CHECK (char_length(external_ref) between 1 and 128),
   CONSTRAINT barn_morbidity_event_event_id_check CHECK (char_length(event_id) between 1 and 128),
@@ -1359,7 +1356,6 @@ CREATE TABLE barn_vaccine_event (
   CONSTRAINT barn_vaccine_event_id_check CHECK (substr(id::text, 15, 1) in ('7', '8')),
   CONSTRAINT barn_vaccine_event_farm_id_check CHECK (char_length(farm_id) between 1 and 128),
   CONSTRAINT barn_vaccine_event_barn_id_check CHECK (char_length(barn_id) between 1 and 128),
-  CONSTRAINT barn_vaccine_event_notes_check CHECK (char_length(notes) <= 10000),
   CONSTRAINT barn_vaccine_event_created_by_user_id_check CHECK (substr(created_by_user_id::text, 15, 1) in ('7', '8')),
   CONSTRAINT barn_vaccine_event_external_ref_check CHECK (char_length(external_ref) between 1 and 128),
   CONSTRAINT barn_vaccine_event_event_id_check CHECK (char_length(event_id) between 1 and 128),
@@ -1406,7 +1402,6 @@ CREATE TABLE barn_treatment_event (
   CONSTRAINT barn_treatment_event_id_check CHECK (substr(id::text, 15, 1) in ('7', '8')),
   CONSTRAINT barn_treatment_event_farm_id_check CHECK (char_length(farm_id) between 1 and 128),
   CONSTRAINT barn_treatment_event_barn_id_check CHECK (char_length(barn_id) between 1 and 128),
-  CONSTRAINT barn_treatment_event_notes_check CHECK (char_length(notes) <= 10000),
   CONSTRAINT barn_treatment_event_created_by_user_id_check CHECK (substr(created_by_user_id::text, 15, 1) in ('7', '8')),
   CONSTRAINT barn_treatment_event_external_ref_check CHECK (char_length(external_ref) between 1 and 128),
   CONSTRAINT barn_treatment_event_event_id_check CHECK (char_length(event_id) between 1 and 128),
@@ -1453,7 +1448,6 @@ CREATE TABLE barn_welfare_check (
   CONSTRAINT barn_welfare_check_id_check CHECK (substr(id::text, 15, 1) in ('7', '8')),
   CONSTRAINT barn_welfare_check_farm_id_check CHECK (char_length(farm_id) between 1 and 128),
   CONSTRAINT barn_welfare_check_barn_id_check CHECK (char_length(barn_id) between 1 and 128),
-  CONSTRAINT barn_welfare_check_notes_check CHECK (char_length(notes) <= 10000),
   CONSTRAINT barn_welfare_check_created_by_user_id_check CHECK (substr(created_by_user_id::text, 15, 1) in ('7', '8')),
   CONSTRAINT barn_welfare_check_external_ref_check CHECK (char_length(external_ref) between 1 and 128),
   CONSTRAINT barn_welfare_check_event_id_check CHECK (char_length(event_id) between 1 and 128),
@@ -1497,7 +1491,6 @@ CREATE TABLE barn_housing_condition (
   CONSTRAINT barn_housing_condition_id_check CHECK (substr(id::text, 15, 1) in ('7', '8')),
   CONSTRAINT barn_housing_condition_farm_id_check CHECK (char_length(farm_id) between 1 and 128),
   CONSTRAINT barn_housing_condition_barn_id_check CHECK (char_length(barn_id) between 1 and 128),
-  CONSTRAINT barn_housing_condition_notes_check CHECK (char_length(notes) <= 10000),
   CONSTRAINT barn_housing_condition_created_by_user_id_check CHECK (substr(created_by_user_id::text, 15, 1) in ('7', '8')),
   CONSTRAINT barn_housing_condition_external_ref_check CHECK (char_length(external_ref) between 1 and 128),
   CONSTRAINT barn_housing_condition_event_id_check CHECK (char_length(event_id) between 1 and 128),
@@ -1541,7 +1534,6 @@ CREATE TABLE barn_daily_count (
   CONSTRAINT barn_daily_count_average_weight_kg_check CHECK (average_weight_kg >= 0),
   CONSTRAINT barn_daily_count_mortality_count_check CHECK (mortality_count >= 0),
   CONSTRAINT barn_daily_count_cull_count_check CHECK (cull_count >= 0),
-  CONSTRAINT barn_daily_count_notes_check CHECK (char_length(notes) <= 10000),
   CONSTRAINT barn_daily_count_external_ref_check CHECK (char_length(external_ref) between 1 and 128),
   CONSTRAINT barn_daily_count_created_by_user_id_check CHECK (substr(created_by_user_id::text, 15, 1) in ('7', '8'))
 );
@@ -1559,6 +1551,34 @@ END
 $function$;
 CREATE TRIGGER hayloft_derive BEFORE INSERT ON barn_daily_count FOR EACH ROW EXECUTE FUNCTION hayloft.derive_barn_daily_count();
 ALTER TABLE barn_daily_count ENABLE ALWAYS TRIGGER hayloft_derive;
+
+CREATE TABLE barn_log_page (
+  tenant_id text COLLATE "C" NOT NULL,
+  id uuid NOT NULL DEFAULT '00000000-0000-8000-8000-000000000000',
+  farm_id text COLLATE "C" NOT NULL,
+  barn_id text COLLATE "C" NOT NULL,
+  record_date date NOT NULL,
+  notes text COLLATE "C",
+  checklist jsonb,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT barn_log_page_pkey PRIMARY KEY (tenant_id, id),
+  CONSTRAINT barn_log_page_tenant_id_barn_id_record_date_key UNIQUE (tenant_id, barn_id, record_date),
+  CONSTRAINT barn_log_page_tenant_id_check CHECK (char_length(tenant_id) between 1 and 128),
+  CONSTRAINT barn_log_page_id_check CHECK (substr(id::text, 15, 1) = '8'),
+  CONSTRAINT barn_log_page_farm_id_check CHECK (char_length(farm_id) between 1 and 128),
+  CONSTRAINT barn_log_page_barn_id_check CHECK (char_length(barn_id) between 1 and 128)
+);
+CREATE INDEX barn_log_page_tenant_id_record_date_idx ON barn_log_page (tenant_id, record_date);
+CREATE INDEX barn_log_page_tenant_id_farm_id_record_date_idx ON barn_log_page (tenant_id, farm_id, record_date);
+CREATE OR REPLACE FUNCTION hayloft.derive_barn_log_page() RETURNS trigger LANGUAGE plpgsql
+  SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET extra_float_digits = 1 AS $function$
+BEGIN
+  NEW.id := hayloft.derived_id('barn_log_page', ARRAY[NEW.tenant_id::text, NEW.barn_id::text, NEW.record_date::text]);
+  RETURN NEW;
+END
+$function$;
+CREATE TRIGGER hayloft_derive BEFORE INSERT ON barn_log_page FOR EACH ROW EXECUTE FUNCTION hayloft.derive_barn_log_page();
+ALTER TABLE barn_log_page ENABLE ALWAYS TRIGGER hayloft_derive;
 
 CREATE TABLE barn_genetic_profile (
   tenant_id text COLLATE "C" NOT NULL,
@@ -2201,6 +2221,8 @@ ALTER TABLE barn_housing_condition ADD CONSTRAINT barn_housing_condition_tenant_
 ALTER TABLE barn_daily_count ADD CONSTRAINT barn_daily_count_tenant_id_farm_id_fkey FOREIGN KEY (tenant_id, farm_id) REFERENCES farms (tenant_id, id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE barn_daily_count ADD CONSTRAINT barn_daily_count_tenant_id_barn_id_fkey FOREIGN KEY (tenant_id, barn_id) REFERENCES barns (tenant_id, id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE barn_daily_count ADD CONSTRAINT barn_daily_count_tenant_id_batch_id_fkey FOREIGN KEY (tenant_id, batch_id) REFERENCES batches (tenant_id, id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE barn_log_page ADD CONSTRAINT barn_log_page_tenant_id_farm_id_fkey FOREIGN KEY (tenant_id, farm_id) REFERENCES farms (tenant_id, id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE barn_log_page ADD CONSTRAINT barn_log_page_tenant_id_barn_id_fkey FOREIGN KEY (tenant_id, barn_id) REFERENCES barns (tenant_id, id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE barn_genetic_profile ADD CONSTRAINT barn_genetic_profile_tenant_id_farm_id_fkey FOREIGN KEY (tenant_id, farm_id) REFERENCES farms (tenant_id, id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE barn_genetic_profile ADD CONSTRAINT barn_genetic_profile_tenant_id_barn_id_fkey FOREIGN KEY (tenant_id, barn_id) REFERENCES barns (tenant_id, id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE barn_genetic_profile ADD CONSTRAINT barn_genetic_profile_tenant_id_batch_id_fkey FOREIGN KEY (tenant_id, batch_id) REFERENCES batches (tenant_id, id) DEFERRABLE INITIALLY DEFERRED;

@@ -1,10 +1,9 @@
-import { appendOnly, date, integer, naturalKey, numeric, oneOf, singleWriter, table, text, timestamptz } from "@hayloft/engine";
+import { appendOnly, column, date, jsonb, integer, naturalKey, numeric, oneOf, singleWriter, table, text, timestamptz } from "@hayloft/engine";
 import {
   celsius,
   correctable,
   createdAt,
   naturalId,
-  freeText,
   kg,
   ml,
   nameText,
@@ -25,6 +24,11 @@ const toFarm = { columns: ["tenant_id", "farm_id"], table: "farms" };
 const toBarn = { columns: ["tenant_id", "barn_id"], table: "barns" };
 const toBatch = { columns: ["tenant_id", "batch_id"], table: "batches" };
 
+/** What is to be done in a barn on a day. Items are told apart by their id. */
+export interface BarnChecklist {
+  readonly items: readonly { readonly id: string; readonly text: string; readonly done: boolean }[];
+}
+
 // What people write down in a barn: the first thing to arrive everywhere, and never deleted, only voided.
 // `created_by_user_id` has no foreign key: a record stays when its author's account goes.
 const record = {
@@ -36,9 +40,12 @@ const record = {
   lane: 0,
 } as const;
 
+/** Several people write on in a note, each on their own device: what all of them wrote stays. */
+const logBook = { notes: column.document({ kind: "text", bytesMax: 32_768 }) };
+
 const event = {
   ...record,
-  rule: appendOnly({ columns: correctable }),
+  rule: appendOnly({ columns: { ...correctable, ...logBook } }),
   retain: keepWindow("occurred_at", 180, 120),
   checks: voidCheck,
 } as const;
@@ -49,7 +56,7 @@ const eventColumns = () => ({
   farm_id: outsideId(),
   barn_id: outsideId(),
   occurred_at: timestamptz(),
-  notes: freeText().nullable(),
+  notes: text().nullable(),
   created_by_user_id: ownId().nullable(),
   external_ref: outsideId().nullable(),
   event_id: outsideId().nullable(),
@@ -196,7 +203,7 @@ export const barnDailyCount = table("barn_daily_count", {
     average_weight_kg: kg().nullable().check("{} >= 0"),
     mortality_count: integer().default("0").check("{} >= 0"),
     cull_count: integer().default("0").check("{} >= 0"),
-    notes: freeText().nullable(),
+    notes: text().nullable(),
     external_ref: outsideId().nullable(),
     created_by_user_id: ownId().nullable(),
     created_at: createdAt(),
@@ -213,7 +220,32 @@ export const barnDailyCount = table("barn_daily_count", {
     ["tenant_id", "created_at desc"],
   ],
   references: [toFarm, toBarn, toBatch],
-  rule: naturalKey(["tenant_id", "barn_id", "record_date"]),
+  rule: naturalKey(["tenant_id", "barn_id", "record_date"], { columns: logBook }),
+  retain: keepWindow("record_date", 180, 120),
+});
+
+export const barnLogPage = table("barn_log_page", {
+  ...record,
+  about: "The page of a day in a barn's log book, and its checklist.",
+  columns: {
+    tenant_id: tenantId(),
+    id: naturalId(),
+    farm_id: outsideId(),
+    barn_id: outsideId(),
+    record_date: date(),
+    notes: text().nullable(),
+    checklist: jsonb<BarnChecklist>().nullable(),
+    created_at: createdAt(),
+  },
+  unique: [{ columns: ["tenant_id", "barn_id", "record_date"] }],
+  indexes: [
+    ["tenant_id", "record_date"],
+    ["tenant_id", "farm_id", "record_date"],
+  ],
+  references: [toFarm, toBarn],
+  rule: naturalKey(["tenant_id", "barn_id", "record_date"], {
+    columns: { ...logBook, checklist: column.document({ kind: "json", bytesMax: 32_768 }) },
+  }),
   retain: keepWindow("record_date", 180, 120),
 });
 
