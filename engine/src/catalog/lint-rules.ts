@@ -34,8 +34,10 @@ export function lintRules(table: Table, report: Report): void {
 
 /** What the top folds of a document's history goes down; and two edits together need not be unique. */
 function lintDocumentPlace(table: Table, name: string, report: Report): void {
-  if (table.flow !== "both") report("memory", `The document ${name} is in a table with the flow ${table.flow}: documents need both.`);
-  if (table.unique.some(({ columns }) => columns.includes(name))) report("memory", `The document ${name} is part of a unique key.`);
+  if (table.flow !== "both")
+    report("memory", `The document ${name} is in a table with the flow ${table.flow}: documents need both.`);
+  if (table.unique.some(({ columns }) => columns.includes(name)))
+    report("memory", `The document ${name} is part of a unique key.`);
 }
 
 function lintNaturalKey(table: Table, key: readonly string[], report: Report): void {
@@ -76,9 +78,15 @@ function lintCounter(name: string, { type, isNullable, defaultSql }: Column, rep
 /** The most that a document's declaration may allow: an operation on it stays within what a row may say of itself. */
 const DOCUMENT_BYTES_MAX = 262_144;
 
-function lintDocument(name: string, column: Column, rule: Extract<ColumnRule, { readonly kind: "document" }>, report: Report): void {
+function lintDocument(
+  name: string,
+  column: Column,
+  rule: Extract<ColumnRule, { readonly kind: "document" }>,
+  report: Report,
+): void {
   const type = rule.format === "text" ? "text" : "jsonb";
-  if (column.type.kind !== type) report("memory", `The column ${name} is a document of ${rule.format}, and is a ${column.type.kind}: make it ${type}.`);
+  if (column.type.kind !== type)
+    report("memory", `The column ${name} is a document of ${rule.format}, and is a ${column.type.kind}: make it ${type}.`);
   if (column.allowed !== null || column.condition !== null)
     report("memory", `The column ${name} is a document and has a CHECK: two edits that satisfy it need not do so together.`);
   if (!Number.isInteger(rule.bytesMax) || rule.bytesMax < 1 || rule.bytesMax > DOCUMENT_BYTES_MAX)

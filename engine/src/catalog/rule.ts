@@ -104,7 +104,13 @@ export const column = {
    * A text, or a JSON value, in which concurrent edits merge. The column holds the readable value, and plain SQL writes it; what
    * each write changed is what travels. `bytesMax` is 64 KiB unless told.
    */
-  document: ({ kind, bytesMax = DOCUMENT_BYTES }: { readonly kind: "text" | "json"; readonly bytesMax?: number }): ColumnRule => ({
+  document: ({
+    kind,
+    bytesMax = DOCUMENT_BYTES,
+  }: {
+    readonly kind: "text" | "json";
+    readonly bytesMax?: number;
+  }): ColumnRule => ({
     kind: "document",
     format: kind,
     bytesMax,

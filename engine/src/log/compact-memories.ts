@@ -54,7 +54,7 @@ async function compactTable(
   options: CompactOptions,
 ): Promise<number> {
   let count = 0;
-  for (let after = ""; ; ) {
+  for (let after = ""; ;) {
     const done = await database.transaction(async (tx) => {
       await beginApplying(tx);
       return await compactRows(tx, env, tenant, plan, { ...options, after });

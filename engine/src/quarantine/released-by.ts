@@ -30,6 +30,7 @@ const releasedBy: Readonly<Record<HeldCode, ReleasedBy>> = {
   "refused-rule": "person",
   "refused-content": "person",
   "refused-constraint": "person",
+  "refused-document": "person",
   "refused-size": "person",
   "refused-other": "person",
 };

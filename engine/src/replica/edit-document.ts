@@ -40,7 +40,10 @@ export async function editDocument(tx: SqlSession, catalog: Catalog, place: Docu
   const edited = edit(value);
   const next = edited === undefined ? value : edited;
   const parameter: SqlParameter = isText || next === null ? textOrNull(next, place) : JSON.stringify(next);
-  await tx.query(`update ${sqlName(table.name)} set ${column} = $${String(keys.length + 1)} where ${where}`, [...keys, parameter]);
+  await tx.query(`update ${sqlName(table.name)} set ${column} = $${String(keys.length + 1)} where ${where}`, [
+    ...keys,
+    parameter,
+  ]);
 }
 
 function textOrNull(value: unknown, { column }: DocumentPlace): string | null {
@@ -48,7 +51,10 @@ function textOrNull(value: unknown, { column }: DocumentPlace): string | null {
   throw new HayloftError("request-invalid", { column, reason: "the document is a text" });
 }
 
-function documentAt(catalog: Catalog, { table: name, key, column }: DocumentPlace): { readonly table: Table; readonly isText: boolean } {
+function documentAt(
+  catalog: Catalog,
+  { table: name, key, column }: DocumentPlace,
+): { readonly table: Table; readonly isText: boolean } {
   const table = catalog.byName.get(name);
   const rule = table?.rule.columns[column];
   if (table === undefined || rule?.kind !== "document") throw new HayloftError("request-invalid", { table: name, column });

@@ -120,7 +120,11 @@ class RunningReplica<Rows> implements Replica<Rows> {
     return { result, receipt: commit === null ? null : this.receipt(commit) };
   }
 
-  async editDocument(place: DocumentPlace, edit: DocumentEdit, options: { readonly author?: string } = {}): Promise<Receipt | null> {
+  async editDocument(
+    place: DocumentPlace,
+    edit: DocumentEdit,
+    options: { readonly author?: string } = {},
+  ): Promise<Receipt | null> {
     const { receipt } = await this.write(async (_, tx) => await editDocument(tx, this.#catalog, place, edit), options);
     return receipt;
   }

@@ -1,4 +1,17 @@
-import { appendOnly, column, date, jsonb, integer, naturalKey, numeric, oneOf, singleWriter, table, text, timestamptz } from "@hayloft/engine";
+import {
+  appendOnly,
+  column,
+  date,
+  jsonb,
+  integer,
+  naturalKey,
+  numeric,
+  oneOf,
+  singleWriter,
+  table,
+  text,
+  timestamptz,
+} from "@hayloft/engine";
 import {
   celsius,
   correctable,

@@ -2,7 +2,10 @@ import type * as Automerge from "@automerge/automerge/slim";
 import type { Draft, TreeMap, TreePath } from "./draft.ts";
 import type { SearchBudget } from "./text-search.ts";
 
-type Api = Pick<typeof Automerge, "init" | "change" | "clone" | "splice" | "applyChanges" | "getLastLocalChange" | "getHeads" | "toJS" | "free">;
+type Api = Pick<
+  typeof Automerge,
+  "init" | "change" | "clone" | "splice" | "applyChanges" | "getLastLocalChange" | "getHeads" | "toJS" | "free"
+>;
 
 let api: Api | null = null;
 

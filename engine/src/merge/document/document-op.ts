@@ -44,13 +44,14 @@ export function textOpFault(op: Json, bytesMax: number): string | null {
   const { at, before = "", cut = "", put = "", after = "", none = true, ...rest } = membersOf(op);
   if (Object.keys(rest).length > 0) return "a text's operation has unknown members";
   if (!Number.isInteger(at) || Number(at) < 0 || Number(at) > CHARACTERS_MAX) return "a text's operation has no place";
-  const texts = [before, cut, put, after];
-  if (!texts.every((text) => typeof text === "string" && isPlain(text))) return "a text's operation holds what is no text";
+  const lengths = [before, cut, put, after].map((text) => (typeof text === "string" && isPlain(text) ? text.length : -1));
+  const [beforeLength = -1, cutLength = -1, putLength = -1, afterLength = -1] = lengths;
+  if (lengths.some((length) => length < 0)) return "a text's operation holds what is no text";
   if (none !== true) return "a text's operation is null or it is not";
-  if (String(put).length > bytesMax) return "a text's operation puts in more than the column takes";
+  if (putLength > bytesMax) return "a text's operation puts in more than the column takes";
   // What stood there can be more than the limit: two writers may each have filled it.
-  if (String(cut).length > 8 * bytesMax) return "a text's operation takes out more than there can be";
-  if (String(before).length > CONTEXT_MAX || String(after).length > CONTEXT_MAX) return "a text's operation shows too much";
+  if (cutLength > 8 * bytesMax) return "a text's operation takes out more than there can be";
+  if (Math.max(beforeLength, afterLength) > CONTEXT_MAX) return "a text's operation shows too much";
   return null;
 }
 

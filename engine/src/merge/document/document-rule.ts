@@ -70,7 +70,9 @@ const jsonKind: DocumentKind = {
   open: (value, entries) => {
     if (value !== null) return { [ROOT]: parseTree(value) };
     // Two writers who both began the document with an object write into one.
-    const isObject = entries.some(({ op }) => jsonPatches(op).some(({ path, before, after }) => path.length === 0 && before === undefined && isMap(after)));
+    const isObject = entries.some(({ op }) =>
+      jsonPatches(op).some(({ path, before, after }) => path.length === 0 && before === undefined && isMap(after)),
+    );
     return isObject && entries.length > 1 ? { [ROOT]: {} } : {};
   },
   place: (draft, { op }) => {

@@ -1,5 +1,16 @@
 import type { CellText } from "../../commit/commit.ts";
-import { itemsOf, joinSeen, type Json, membersOf, type MemoryBase, type MemoryEntry, NOTHING_SEEN, type Seen, seenJson, seenOfJson } from "../memory/memory.ts";
+import {
+  itemsOf,
+  joinSeen,
+  type Json,
+  membersOf,
+  type MemoryBase,
+  type MemoryEntry,
+  NOTHING_SEEN,
+  type Seen,
+  seenJson,
+  seenOfJson,
+} from "../memory/memory.ts";
 import { diffSequences } from "./diff-sequences.ts";
 import { compareText } from "../compare-values.ts";
 
@@ -31,14 +42,19 @@ const compareVersions = (left: DocumentVersion, right: DocumentVersion): number 
 export function joinVersions(left: MemoryBase, right: MemoryBase): Json {
   const all = [...versionsOf(left), ...versionsOf(right)].sort(compareVersions);
   const kept = all.filter((version, index) =>
-    all.every((other, place) => place === index || !dominates(other.seen, version.seen) || (dominates(version.seen, other.seen) && place < index)),
+    all.every(
+      (other, place) =>
+        place === index || !dominates(other.seen, version.seen) || (dominates(version.seen, other.seen) && place < index),
+    ),
   );
   return versionsJson(kept);
 }
 
 /** The value of a base. Of several versions all lines stay: common ones once, the others beside each other. */
 export function valueOfBase(base: MemoryBase | null, isText: boolean): CellText {
-  const values = versionsOf(base).map(({ value }) => value).filter((value) => value !== null);
+  const values = versionsOf(base)
+    .map(({ value }) => value)
+    .filter((value) => value !== null);
   if (!isText) return values.toSorted(compareText).at(-1) ?? null;
   return values.length === 0 ? null : values.reduce(unionOfLines);
 }

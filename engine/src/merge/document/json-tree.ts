@@ -17,7 +17,8 @@ export function parseTree(text: string): Tree {
 }
 
 function tagToken(token: string): string {
-  if (token.startsWith('"')) return token.startsWith(TAG, 1) || token.startsWith("\\u0001", 1) ? `"\\u0001${token.slice(1)}` : token;
+  if (token.startsWith('"'))
+    return token.startsWith(TAG, 1) || token.startsWith("\\u0001", 1) ? `"\\u0001${token.slice(1)}` : token;
   return String(Number(token)) === token ? token : `"\\u0001${token}"`;
 }
 
@@ -26,7 +27,8 @@ function toTree(value: unknown, depth: number): Tree {
   if (depth >= TREE_DEPTH_MAX) return TAG + formatTree(toTree(value, Number.MIN_SAFE_INTEGER));
   if (Array.isArray(value)) return value.map((item) => toTree(item, depth + 1));
   const map: TreeMap = {};
-  for (const [name, item] of Object.entries(value)) map[KEY + (name.startsWith(TAG) ? name.slice(1) : name)] = toTree(item, depth + 1);
+  for (const [name, item] of Object.entries(value))
+    map[KEY + (name.startsWith(TAG) ? name.slice(1) : name)] = toTree(item, depth + 1);
   return map;
 }
 

@@ -59,12 +59,7 @@ function isAffordable(top: TreeMap, entries: readonly MemoryEntry[], seen: reado
  * saw, and Automerge merges the versions. Entries are in their order, in which none comes before one that its writer had seen.
  * Null when there are too many versions to be merged in a bounded time.
  */
-export function mergeEpisode(
-  top: TreeMap,
-  entries: readonly MemoryEntry[],
-  budget: SearchBudget,
-  place: Place,
-): TreeMap | null {
+export function mergeEpisode(top: TreeMap, entries: readonly MemoryEntry[], budget: SearchBudget, place: Place): TreeMap | null {
   if (entries.length > ENTRIES_MAX) return null;
   const seen = versionsSeen(entries);
   if (!isAffordable(top, entries, seen)) return null;

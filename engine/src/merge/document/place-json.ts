@@ -1,5 +1,16 @@
 import { diffSequences } from "./diff-sequences.ts";
-import { type Draft, isList, isMap, ROOT, setTree, type Tree, treeAt, type TreeList, type TreeMap, type TreePath } from "./draft.ts";
+import {
+  type Draft,
+  isList,
+  isMap,
+  ROOT,
+  setTree,
+  type Tree,
+  treeAt,
+  type TreeList,
+  type TreeMap,
+  type TreePath,
+} from "./draft.ts";
 import { equalTrees, formatTree, treeKey } from "./json-tree.ts";
 import { placeText, wholePatch } from "./place-text.ts";
 

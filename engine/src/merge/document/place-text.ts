@@ -21,7 +21,13 @@ const PIECES_MAX = 8;
 export const TEXT_PATH: TreePath = [ROOT];
 
 /** The patch that turns one whole text into another. */
-export const wholePatch = (before: string, after: string): TextPatch => ({ at: 0, before: "", cut: before, put: after, after: "" });
+export const wholePatch = (before: string, after: string): TextPatch => ({
+  at: 0,
+  before: "",
+  cut: before,
+  put: after,
+  after: "",
+});
 
 /**
  * Makes a change in a text that is, or has become, another than the writer saw. Where the surroundings are as the writer saw them

@@ -1,10 +1,19 @@
 import type { CellText } from "../../commit/commit.ts";
-import { EMPTY_MEMORY, joinMemories, type Json, type Memory, type MemoryEntry, memoryJson, memoryOfJson, seenOf } from "../memory/memory.ts";
+import {
+  EMPTY_MEMORY,
+  joinMemories,
+  type Json,
+  type Memory,
+  type MemoryEntry,
+  memoryJson,
+  memoryOfJson,
+  seenOf,
+} from "../memory/memory.ts";
 import { type MemoryRule, valueOfMemory } from "../memory/memory-rule.ts";
 
 /** The operation that capture makes of two texts; the SQL function `hayloft.text_op` gives the same. */
 export function textOpOf(before: string | null, after: string | null): Json {
-  const [old, fresh] = [[...(before ?? "")], [...(after ?? "")]];
+  const [old, fresh] = [Array.from(before ?? ""), Array.from(after ?? "")];
   const shorter = Math.min(old.length, fresh.length);
   let start = 0;
   while (start < shorter && old[start] === fresh[start]) start += 1;
@@ -17,7 +26,11 @@ export function textOpOf(before: string | null, after: string | null): Json {
     after: old.slice(old.length - end, Math.min(old.length, old.length - end + 32)),
   };
   const found = Object.entries(texts).filter(([, list]) => list.length > 0);
-  return { at: start, ...Object.fromEntries(found.map(([name, list]) => [name, list.join("")])), ...(after === null && { none: true }) };
+  return {
+    at: start,
+    ...Object.fromEntries(found.map(([name, list]) => [name, list.join("")])),
+    ...(after === null && { none: true }),
+  };
 }
 
 /** A replica of one cell, without a database: it writes, takes in what others wrote, and can stay away. */

@@ -14,8 +14,8 @@ const GAP_MIN = 4;
 
 /** The hunks that turn one text into the other, in order. */
 export function textHunks(before: string, after: string): readonly TextHunk[] {
-  const left = [...before];
-  const right = [...after];
+  const left = Array.from(before);
+  const right = Array.from(after);
   const hunks: { from: number; to: number; freshFrom: number; freshTo: number }[] = [];
   for (const hunk of diffSequences(left, right, EDITS_MAX)) {
     const last = hunks.at(-1);
