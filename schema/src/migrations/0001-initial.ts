@@ -1534,6 +1534,7 @@ CREATE TABLE barn_daily_count (
   CONSTRAINT barn_daily_count_average_weight_kg_check CHECK (average_weight_kg >= 0),
   CONSTRAINT barn_daily_count_mortality_count_check CHECK (mortality_count >= 0),
   CONSTRAINT barn_daily_count_cull_count_check CHECK (cull_count >= 0),
+  CONSTRAINT barn_daily_count_notes_check CHECK (char_length(notes) <= 10000),
   CONSTRAINT barn_daily_count_external_ref_check CHECK (char_length(external_ref) between 1 and 128),
   CONSTRAINT barn_daily_count_created_by_user_id_check CHECK (substr(created_by_user_id::text, 15, 1) in ('7', '8'))
 );

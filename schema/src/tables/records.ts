@@ -15,6 +15,7 @@ import {
 import {
   celsius,
   correctable,
+  freeText,
   createdAt,
   naturalId,
   kg,
@@ -216,7 +217,7 @@ export const barnDailyCount = table("barn_daily_count", {
     average_weight_kg: kg().nullable().check("{} >= 0"),
     mortality_count: integer().default("0").check("{} >= 0"),
     cull_count: integer().default("0").check("{} >= 0"),
-    notes: text().nullable(),
+    notes: freeText().nullable(),
     external_ref: outsideId().nullable(),
     created_by_user_id: ownId().nullable(),
     created_at: createdAt(),
@@ -233,7 +234,7 @@ export const barnDailyCount = table("barn_daily_count", {
     ["tenant_id", "created_at desc"],
   ],
   references: [toFarm, toBarn, toBatch],
-  rule: naturalKey(["tenant_id", "barn_id", "record_date"], { columns: logBook }),
+  rule: naturalKey(["tenant_id", "barn_id", "record_date"]),
   retain: keepWindow("record_date", 180, 120),
 });
 
