@@ -26,6 +26,7 @@ export * from "./replica/open-replica.ts";
 export * from "./replica/replica.ts";
 export * from "./replica/replica-status.ts";
 export * from "./session/session-limits.ts";
+export { changesBytes } from "./commit/changes-bytes.ts";
 export * from "./commit/commit-hash.ts";
 export * from "./commit/sha256.ts";
 export * from "./protocol/commit-parts.ts";

@@ -94,7 +94,7 @@ export class RawChild {
     const welcome = await this.frame("welcome");
     if (welcome === null) return null;
     const signature = identity.sign(childProof(hello, welcome.nonce, welcome.node));
-    this.send({ type: "prove", signature, nowMs: Date.now(), heads: [], received: [], credit: 1_000_000, ...proven });
+    this.send({ type: "prove", signature, nowMs: Date.now(), heads: [], received: [], staged: [], credit: 1_000_000, ...proven });
     return await this.frame("ready");
   }
 

@@ -82,7 +82,7 @@ export class RawNode {
       Buffer.from(welcome.node),
     ]);
     const signature = identity.sign(new Uint8Array(proof));
-    this.send({ type: "prove", signature, nowMs: Date.now(), heads: [], received: [], credit: 1_000_000, ...proven });
+    this.send({ type: "prove", signature, nowMs: Date.now(), heads: [], received: [], staged: [], credit: 1_000_000, ...proven });
     return await this.frame("ready");
   }
 }

@@ -1,5 +1,6 @@
 import type {
   AckRecord,
+  ApplyPartRequest,
   ApplyRequest,
   ApplyResult,
   Change,
@@ -9,19 +10,27 @@ import type {
   ErrorCode,
   Grant,
   LogHead,
-  LogSlice,
+  LogPart,
   ReadLogRequest,
+  ReadPartRequest,
+  ReadSlice,
   ReplicaStorage,
   SettledSeq,
   SnapshotChunk,
   SnapshotCursor,
+  StagedCommit,
 } from "@hayloft/engine";
 import {
+  changeBody,
+  changeDigest,
+  changesBytes,
   commitHash,
   foldRow,
   EMPTY_ROW,
   HayloftError,
   isPresent,
+  PART_BYTES,
+  partDigest,
   readRowState,
   rowKeys,
   rowValues,
@@ -38,6 +47,16 @@ import type { Log, SimStore } from "./sim-store.ts";
 
 const tablesInOrder = Object.keys(simTables) as SimTable[];
 const flowsDown = (table: string): boolean => Object.hasOwn(simTables, table) && simTables[table as SimTable].flow !== "up";
+
+const digestOf = (previous: Uint8Array, changes: readonly Change[]): Uint8Array =>
+  partDigest(
+    previous,
+    changes.map((change) => changeDigest(change, changeBody(change), nodeSha256)),
+    nodeSha256,
+  );
+
+/** Most commits of several changes go in parts here, so that every kind of fault meets them. */
+const isLarge = ({ changes }: Commit): boolean => changes.length > 2 || changesBytes(changes) > PART_BYTES;
 
 /** What the simulation looks at while the storage works. */
 export interface StorageObserver {
@@ -97,7 +116,7 @@ export class SimStorage implements ReplicaStorage {
     return [...this.store.peers].flatMap(([key, mark]) => (key.startsWith(`${peer} `) ? (pick(mark) ?? []) : []));
   }
 
-  async readLog(request: ReadLogRequest): Promise<LogSlice> {
+  async readLog(request: ReadLogRequest): Promise<ReadSlice> {
     const { tenant, after, peer, towards, rowsMax } = request;
     const log = this.store.log(tenant);
     if (towards === "down" && after < log.filledPosition) throw new HayloftError("behind-horizon", { position: after });
@@ -107,6 +126,10 @@ export class SimStorage implements ReplicaStorage {
     for (const { position, commit, via } of log.entries.slice(after)) {
       const changes = towards === "up" ? commit.changes : commit.changes.filter((change) => flowsDown(change.table));
       const wanted = via !== peer && (towards === "up" || changes.length > 0);
+      if (wanted && isLarge(commit)) {
+        const slice = { tenant, incarnation: log.incarnation, after, upTo: position - 1, head: log.position, commits };
+        return { ...slice, large: position };
+      }
       if (wanted && commits.length > 0 && rows + changes.length > rowsMax) break;
       upTo = position;
       if (!wanted) continue;
@@ -114,6 +137,47 @@ export class SimStorage implements ReplicaStorage {
       commits.push(towards === "up" ? commit : { ...commit, changes });
     }
     return { tenant, incarnation: log.incarnation, after, upTo, head: log.position, commits };
+  }
+
+  /** One change a part. */
+  async readPart({ tenant, position, after, towards }: ReadPartRequest): Promise<LogPart> {
+    const log = this.store.log(tenant);
+    const entry = log.entries[position - 1];
+    if (entry === undefined || (towards === "down" && position <= log.filledPosition)) {
+      throw new HayloftError("behind-horizon", { position });
+    }
+    const { commit } = entry;
+    const changes = towards === "up" ? commit.changes : commit.changes.filter((change) => flowsDown(change.table));
+    const ordinal = (after?.ordinal ?? 0) + 1;
+    const own = changes.slice(ordinal - 1, ordinal);
+    const place = { ordinal, digest: digestOf(after?.digest ?? commit.hash, own) };
+    const { incarnation, position: head } = log;
+    return { incarnation, head, commit: { ...commit, changes: own }, place, last: ordinal >= changes.length };
+  }
+
+  async applyPart({ part, ...request }: ApplyPartRequest): Promise<ApplyResult | null> {
+    const { slice, index, last, digest } = part;
+    const [commit] = slice.commits;
+    if (commit === undefined) throw new HayloftError("frame-invalid");
+    const mark = this.store.peer(request.peer, slice.tenant);
+    const begun = { incarnation: slice.incarnation, position: slice.upTo, parts: 0, digest: commit.hash, changes: [] };
+    const staged = index === 0 ? begun : mark.staged;
+    if (staged?.incarnation !== slice.incarnation || staged.position !== slice.upTo || staged.parts !== index) {
+      throw new HayloftError("sequence-gap", { part: index });
+    }
+    if (!sameBytes(digestOf(staged.digest, commit.changes), digest)) throw new HayloftError("content-hash", { part: index });
+    const changes = [...staged.changes, ...commit.changes];
+    mark.staged = last ? null : { ...staged, parts: index + 1, digest, changes };
+    if (!last) return null;
+    return await this.apply({ ...request, slice: { ...slice, commits: [{ ...commit, changes }] } });
+  }
+
+  async stagedCommits(peer: string): Promise<readonly StagedCommit[]> {
+    return [...this.store.peers].flatMap(([key, { staged }]) => {
+      if (!key.startsWith(`${peer} `) || staged === null) return [];
+      const { incarnation, position, parts, digest } = staged;
+      return [{ tenant: key.slice(peer.length + 1), incarnation, position, parts, digest }];
+    });
   }
 
   async apply(request: ApplyRequest): Promise<ApplyResult> {

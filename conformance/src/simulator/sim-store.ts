@@ -1,5 +1,16 @@
 import { createHash } from "node:crypto";
-import type { Change, Commit, Cursor, ErrorCode, LogHead, Outcome, RowPlan, RowState, SnapshotCursor } from "@hayloft/engine";
+import type {
+  Change,
+  Commit,
+  Cursor,
+  ErrorCode,
+  LogHead,
+  Outcome,
+  RowPlan,
+  RowState,
+  SnapshotCursor,
+  StagedCommit,
+} from "@hayloft/engine";
 import {
   commitHash,
   EMPTY_ROW,
@@ -50,6 +61,8 @@ export interface PeerMark {
   acknowledged: Cursor | null;
   snapshot: { readonly at: Cursor; readonly cursor: SnapshotCursor } | null;
   granted: string | null;
+  /** A commit of which the last part has not come. */
+  staged: (Omit<StagedCommit, "tenant"> & { readonly changes: readonly Change[] }) | null;
 }
 
 export interface StoredOutcome {
@@ -132,7 +145,7 @@ export class SimStore {
     const key = `${node} ${tenant}`;
     let mark = this.peers.get(key);
     if (mark === undefined) {
-      mark = { received: null, acknowledged: null, snapshot: null, granted: null };
+      mark = { received: null, acknowledged: null, snapshot: null, granted: null, staged: null };
       this.peers.set(key, mark);
     }
     return mark;

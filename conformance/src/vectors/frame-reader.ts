@@ -21,6 +21,7 @@ const BODY_BYTES_MAX = 8 * 1024 * 1024;
 
 const bodies: Readonly<Record<string, { readonly path: readonly string[]; readonly read: (body: Uint8Array) => unknown }>> = {
   commits: { path: ["slice", "commits"], read: readCommits },
+  part: { path: ["slice", "commits"], read: readCommits },
   page: { path: ["chunk", "rows"], read: readPage },
   ack: { path: ["truth"], read: readTruth },
 };

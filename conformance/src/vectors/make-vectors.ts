@@ -1,7 +1,7 @@
 import { createHash, createPrivateKey, createPublicKey, sign } from "node:crypto";
 import { changeBody, changeDigest, encodeFrame } from "@hayloft/engine";
 import { readFrame } from "./frame-reader.ts";
-import { columnPage, sampleColumns, sampleCommits, sampleFrames, uuid } from "./sample-frames.ts";
+import { columnPage, sampleColumns, sampleCommits, sampleFrames, sampleParts, uuid } from "./sample-frames.ts";
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
@@ -72,6 +72,11 @@ export const hashVectors = (): unknown => ({
     previousHash: hex(commit.previousHash),
     digests: commit.changes.map((change) => hex(changeDigest(change))),
     hash: hex(commit.hash),
+  })),
+  parts: sampleParts.map(({ previous, digests, digest }) => ({
+    previous: hex(previous),
+    digests: digests.map(hex),
+    digest: hex(digest),
   })),
 });
 

@@ -1,5 +1,5 @@
 import type { Change, Commit, Frame } from "@hayloft/engine";
-import { commitHash } from "@hayloft/engine";
+import { changeDigest, commitHash, partDigest } from "@hayloft/engine";
 
 // What the byte vectors are made of: every frame, every op, every kind of column, links and gaps of the hash chain.
 
@@ -117,6 +117,18 @@ const third = commit(uuid(9), 3, second.hash, null, []);
 
 export const sampleCommits: readonly Commit[] = [first, second, other, third];
 
+const partSlice = { tenant: "acme", incarnation: uuid(5), after: 3, upTo: 4, head: 40 };
+const digestsOf = (changes: readonly Change[]): readonly Uint8Array[] => changes.map((item) => changeDigest(item));
+const beginning = digestsOf(first.changes.slice(0, 2));
+const begun = partDigest(first.hash, beginning);
+const rest = digestsOf(first.changes.slice(2));
+
+/** The first commit in two parts: what each digest is made of. */
+export const sampleParts = [
+  { previous: first.hash, digests: beginning, digest: begun },
+  { previous: begun, digests: rest, digest: partDigest(begun, rest) },
+] as const;
+
 const cursor = { tenant: "acme", incarnation: uuid(5), position: 3 };
 
 export const sampleFrames: Readonly<Record<string, Frame>> = {
@@ -149,6 +161,7 @@ export const sampleFrames: Readonly<Record<string, Frame>> = {
     nowMs: 1_795_442_400_000,
     heads: [{ tenant: "acme", incarnation: uuid(9), position: 4, seq: 3, stamp: 116_989_910_220_898_307n }],
     received: [cursor],
+    staged: [{ tenant: "acme", incarnation: uuid(5), position: 4, parts: 1, digest: sampleParts[0].digest }],
     credit: 4_194_304,
   },
   ready: {
@@ -158,6 +171,7 @@ export const sampleFrames: Readonly<Record<string, Frame>> = {
     top: true,
     heads: [{ tenant: "acme", incarnation: uuid(5), position: 12, seq: 0, stamp: 0n }],
     received: [],
+    staged: [],
     credit: 4_194_304,
     pingMs: 20_000,
   },
@@ -171,23 +185,17 @@ export const sampleFrames: Readonly<Record<string, Frame>> = {
   },
   "part, not the last": {
     type: "part",
-    tenant: "acme",
-    incarnation: uuid(5),
-    position: 4,
+    slice: { ...partSlice, commits: [{ ...first, changes: first.changes.slice(0, 2) }] },
     index: 0,
     last: false,
-    bytes: bytes(20),
-    digest: null,
+    digest: sampleParts[0].digest,
   },
   "part, the last": {
     type: "part",
-    tenant: "acme",
-    incarnation: uuid(5),
-    position: 4,
+    slice: { ...partSlice, commits: [{ ...first, changes: first.changes.slice(2) }] },
     index: 1,
     last: true,
-    bytes: bytes(3),
-    digest: bytes(32),
+    digest: sampleParts[1].digest,
   },
   "ack with outcomes": {
     type: "ack",

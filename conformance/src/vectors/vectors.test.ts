@@ -20,6 +20,7 @@ const sha256 = (...parts: readonly (string | Uint8Array)[]): string => {
 };
 
 interface HashVectors {
+  readonly parts: readonly { previous: string; digests: readonly string[]; digest: string }[];
   readonly changes: readonly { table: string; op: string; columns: readonly string[]; body: string; digest: string }[];
   readonly commits: readonly {
     tenant: string;
@@ -84,6 +85,30 @@ describe("frame vectors", () => {
       );
       expect(sha256(unhex(commit.previousHash), head.join(""), ...digests)).toBe(commit.hash);
     }
+  });
+});
+
+describe("part vectors", () => {
+  it("the running digest of parts is the documented bytes", () => {
+    const frames = load("frames") as readonly FrameVector[];
+    const parts = frames.filter(({ name }) => name.startsWith("part,"));
+    let before: Uint8Array | null = null;
+    for (const { content, fields } of parts) {
+      const [commit] = content as readonly ReadCommit[];
+      if (commit === undefined) throw new Error("a part without its commit");
+      const digests = commit.changes.map((change) =>
+        unhex(sha256([change.table, change.op, change.columns.join(","), JSON.stringify(change.values)].join("\n"))),
+      );
+      before = unhex(sha256(before ?? unhex(commit.hash), ...digests));
+      expect((fields as { digest: unknown }).digest).toEqual({ $hex: hex(before) });
+    }
+    expect(parts).toHaveLength(2);
+  });
+
+  it("the digests they are made of are listed", () => {
+    const { parts } = load("hashes") as HashVectors;
+    for (const { previous, digests, digest } of parts) expect(sha256(unhex(previous), ...digests.map(unhex))).toBe(digest);
+    expect(parts).toHaveLength(2);
   });
 });
 

@@ -33,7 +33,10 @@ export async function applySlice(
 }
 
 /** The slice, its commits and the grant speak of one tenant. Nothing of a foreign tenant is written, not even a refusal. */
-function checkTenant(env: ReplicaEnvironment, { from, grant, slice }: ApplyRequest): void {
+export function checkTenant(
+  env: ReplicaEnvironment,
+  { from, grant, slice }: Pick<ApplyRequest, "from" | "grant" | "slice">,
+): void {
   const mayWrite = from === "parent" ? true : grant !== null && grant.tenant === slice.tenant;
   const shared = from === "child" && slice.tenant === env.catalog.sharedTenant;
   if (!mayWrite || shared || slice.commits.some((commit) => commit.tenant !== slice.tenant)) {
@@ -97,13 +100,13 @@ async function applyInTransaction(
   };
 }
 
-const takesRows = ({ changes }: Commit): boolean => changes.some(({ op }) => op === "evict");
+export const takesRows = ({ changes }: Commit): boolean => changes.some(({ op }) => op === "evict");
 
 /**
  * Forgets what was said of these commits when somebody brought them whose word did not count; now they came from one whose
  * word does.
  */
-async function forgetClaims(tx: SqlSession, tenant: string, applied: readonly Commit[]): Promise<void> {
+export async function forgetClaims(tx: SqlSession, tenant: string, applied: readonly Commit[]): Promise<void> {
   if (applied.length === 0) return;
   const origins = applied.map((commit) => commit.origin);
   const seqs = applied.map((commit) => commit.seq);

@@ -39,6 +39,24 @@ async function writeAll(
   commits: readonly Commit[],
   { from, duplicates }: Writing,
 ): Promise<readonly CommitLoser[]> {
+  const { losers, checks } = await writeUnchecked(tx, env, tenant, commits, from);
+  if (checks) await checkReferences(tx);
+  return losers;
+}
+
+/** Checks the foreign keys of all that this transaction wrote. */
+export async function checkReferences(tx: SqlSession): Promise<void> {
+  await tx.script("set constraints all immediate; set constraints all deferred");
+}
+
+/** Writes changes as `writeAll` does, and leaves the foreign keys to the caller: `checks` says that there are some. */
+export async function writeUnchecked(
+  tx: SqlSession,
+  env: ReplicaEnvironment,
+  tenant: string,
+  commits: readonly Commit[],
+  from: ApplyRequest["from"],
+): Promise<{ readonly losers: readonly CommitLoser[]; readonly checks: boolean }> {
   const losers: CommitLoser[] = [];
   const tables = itemsByTable(commits, from);
   let checks = false;
@@ -52,8 +70,7 @@ async function writeAll(
   }
   if (from === "parent") await evictDependents(tx, env, tenant, commits);
   for (const items of tables.values()) for (const { change } of items) await projectChange(tx, env, change);
-  if (checks) await tx.script("set constraints all immediate; set constraints all deferred");
-  return losers;
+  return { losers, checks };
 }
 
 /** Runs the table's projection. What it throws counts against the change, unless trying again helps. */

@@ -11,7 +11,8 @@ export function changesBytes(changes: readonly Change[]): number {
   return bytes;
 }
 
-function utf8Length(text: string): number {
+/** Bytes of a text in UTF-8. */
+export function utf8Length(text: string): number {
   let bytes = text.length;
   for (let place = 0; place < text.length; place += 1) {
     const unit = text.codePointAt(place) ?? 0;

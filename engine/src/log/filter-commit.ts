@@ -92,13 +92,18 @@ export function visibleChanges(
           later.change.table === change.table && later.change.op !== "evict" ? rowKeys(later.change, plan) : [],
         ),
     );
-    const keys = rowKeys(change, plan);
-    const left = keepRows(
-      change,
-      rowsWhere(change, (row) => !shown.has(keys[row] ?? "")),
-    );
-    return left.rowCount === 0 ? [] : [left];
+    return withoutRows(change, plan, shown);
   });
+}
+
+/** The change without the rows of these keys; none when nothing is left. */
+export function withoutRows(change: Change, plan: RowPlan, keys: ReadonlySet<string>): readonly Change[] {
+  const own = rowKeys(change, plan);
+  const left = keepRows(
+    change,
+    rowsWhere(change, (row) => !keys.has(own[row] ?? "")),
+  );
+  return left.rowCount === 0 ? [] : [left];
 }
 
 const rowsWhere = (change: Change, test: (row: number) => boolean): number[] =>

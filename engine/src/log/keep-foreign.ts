@@ -1,4 +1,5 @@
 import type { ReplicaEnvironment } from "../apply/apply-environment.ts";
+import { utf8Length } from "../commit/changes-bytes.ts";
 import { changeBody, changeDigest } from "../commit/commit-hash.ts";
 import type { Change, Commit } from "../commit/commit.ts";
 import type { SqlSession } from "../store/database.ts";
@@ -8,9 +9,12 @@ interface Kept {
   readonly changes: readonly Change[];
 }
 
+/** True when all of a commit is needed, even if it has no changes. */
+const needsAll = (env: ReplicaEnvironment, from: "child" | "parent"): boolean => from === "child" && env.hasParent;
+
 /** What of the foreign commits somebody may still need: all of a child's when we have a parent, else what flows down. */
 function neededCommits(env: ReplicaEnvironment, from: "child" | "parent", commits: readonly Commit[]): readonly Kept[] {
-  if (from === "child" && env.hasParent) return commits.map((commit) => ({ commit, changes: commit.changes }));
+  if (needsAll(env, from)) return commits.map((commit) => ({ commit, changes: commit.changes }));
   if (env.sentDown.size === 0) return [];
   return commits.flatMap((commit) => {
     const changes = commit.changes.filter((change) => env.sentDown.has(change.table));
@@ -25,7 +29,7 @@ function neededCommits(env: ReplicaEnvironment, from: "child" | "parent", commit
 export async function keepForeign(
   tx: SqlSession,
   env: ReplicaEnvironment,
-  origin: { readonly peer: string; readonly from: "child" | "parent"; readonly tenant: string },
+  origin: ForeignOrigin,
   commits: readonly Commit[],
 ): Promise<void> {
   if (commits.length === 0) return;
@@ -36,19 +40,100 @@ export async function keepForeign(
     await raiseStamp(tx, tenant, highest);
     return;
   }
+  const txns = await nextTxns(tx, kept.length);
+  const bytes = await insertChanges(tx, env, tenant, kept, txns, 0);
+  const placed = kept.map(({ commit, changes }, index) => ({
+    commit,
+    txn: txns[index] ?? 0,
+    rows: rowsOf(changes),
+    bytes: bytes[index] ?? 0,
+    lane: laneOf(env, changes),
+  }));
+  await place(tx, origin, placed, highest);
+}
+
+/** Where foreign commits come from. */
+interface ForeignOrigin {
+  readonly peer: string;
+  readonly from: "child" | "parent";
+  readonly tenant: string;
+}
+
+/** A foreign commit with what the log says about its changes. */
+interface Placed {
+  readonly commit: Commit;
+  readonly txn: number;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly lane: number;
+}
+
+const rowsOf = (changes: readonly Change[]): number => changes.reduce((sum, change) => sum + change.rowCount, 0);
+
+const laneOf = (env: ReplicaEnvironment, changes: readonly Change[]): number =>
+  Math.min(3, ...changes.map((change) => env.plans.get(change.table)?.table.lane ?? 3));
+
+async function nextTxns(tx: SqlSession, count: number): Promise<readonly number[]> {
+  const { rows } = await tx.query<{ txn: number }>(`select nextval('hayloft.txn') as txn from generate_series(1, $1::integer)`, [
+    count,
+  ]);
+  return rows.map((row) => row.txn);
+}
+
+/** Gives commits whose changes are stored their places behind the head. */
+async function place(tx: SqlSession, origin: ForeignOrigin, placed: readonly Placed[], highest: bigint): Promise<void> {
+  const { tenant } = origin;
   const { rows } = await tx.query<{ position: number }>(`select position from hayloft.lock_head($1)`, [tenant]);
   const start = rows[0]?.position ?? 0;
-  const sequence = await tx.query<{ txn: number }>(`select nextval('hayloft.txn') as txn from generate_series(1, $1::integer)`, [
-    kept.length,
-  ]);
-  const txns = sequence.rows.map((row) => row.txn);
-  const bytes = await insertChanges(tx, env, tenant, kept, txns);
-  await insertCommits(tx, env, origin, kept, { txns, bytes, start });
+  await insertCommits(tx, origin, placed, start);
   await tx.query(`update hayloft.head set position = $2, stamp = greatest(stamp, $3::bigint) where tenant_id = $1`, [
     tenant,
-    start + kept.length,
+    start + placed.length,
     highest,
   ]);
+}
+
+/** A large foreign commit on its way into our log, part by part. */
+export class KeptParts {
+  readonly #tx: SqlSession;
+  readonly #env: ReplicaEnvironment;
+  readonly #origin: ForeignOrigin;
+  #txn = 0;
+  #ordinal = 0;
+  #rows = 0;
+  #bytes = 0;
+  #lane = 3;
+
+  constructor(tx: SqlSession, env: ReplicaEnvironment, origin: ForeignOrigin) {
+    this.#tx = tx;
+    this.#env = env;
+    this.#origin = origin;
+  }
+
+  /** Puts the part's changes behind those before it. */
+  async add(part: Commit): Promise<void> {
+    const kept = neededCommits(this.#env, this.#origin.from, [part]);
+    const changes = kept[0]?.changes ?? [];
+    if (changes.length === 0) return;
+    if (this.#txn === 0) [this.#txn = 0] = await nextTxns(this.#tx, 1);
+    const [bytes = 0] = await insertChanges(this.#tx, this.#env, this.#origin.tenant, kept, [this.#txn], this.#ordinal);
+    this.#ordinal += changes.length;
+    this.#rows += rowsOf(changes);
+    this.#bytes += bytes;
+    this.#lane = Math.min(this.#lane, laneOf(this.#env, changes));
+  }
+
+  /** Gives the commit its place in the log, if anything of it is needed, and raises the head's stamp. */
+  async end(commit: Commit): Promise<void> {
+    const { tenant, from } = this.#origin;
+    if (this.#ordinal === 0 && !needsAll(this.#env, from)) {
+      await raiseStamp(this.#tx, tenant, commit.stamp);
+      return;
+    }
+    if (this.#txn === 0) [this.#txn = 0] = await nextTxns(this.#tx, 1);
+    const placed = { commit, txn: this.#txn, rows: this.#rows, bytes: this.#bytes, lane: this.#lane };
+    await place(this.#tx, this.#origin, [placed], commit.stamp);
+  }
 }
 
 /** Raises the head's stamp, so that what is written here from now on is later than `stamp`. */
@@ -67,13 +152,14 @@ async function insertChanges(
   tenant: string,
   kept: readonly Kept[],
   txns: readonly number[],
+  ordinalsBefore: number,
 ): Promise<readonly number[]> {
   const rows = kept.flatMap(({ changes }, index) =>
-    changes.map((change, place) => ({ change, txn: txns[index] ?? 0, ordinal: place + 1, index })),
+    changes.map((change, place) => ({ change, txn: txns[index] ?? 0, ordinal: ordinalsBefore + place + 1, index })),
   );
   const bodies = rows.map(({ change }) => changeBody(change));
   const bytes = kept.map(() => 0);
-  rows.forEach(({ index }, row) => (bytes[index] = (bytes[index] ?? 0) + (bodies[row]?.length ?? 0)));
+  rows.forEach(({ index }, row) => (bytes[index] = (bytes[index] ?? 0) + utf8Length(bodies[row] ?? "")));
   const digests = rows.map(({ change }, row) => hex(changeDigest(change, bodies[row], env.sha256)));
   await tx.query(
     `insert into hayloft.change (tenant_id, txn, ordinal, table_name, op, columns, row_count, body, digest)
@@ -97,14 +183,11 @@ async function insertChanges(
 
 async function insertCommits(
   tx: SqlSession,
-  env: ReplicaEnvironment,
-  { peer, tenant }: { readonly peer: string; readonly tenant: string },
-  kept: readonly Kept[],
-  placed: { readonly txns: readonly number[]; readonly bytes: readonly number[]; readonly start: number },
+  { peer, tenant }: ForeignOrigin,
+  placed: readonly Placed[],
+  start: number,
 ): Promise<void> {
-  const laneOf = ({ changes }: Kept): number =>
-    Math.min(3, ...changes.map((change) => env.plans.get(change.table)?.table.lane ?? 3));
-  const commits = kept.map(({ commit }) => commit);
+  const commits = placed.map(({ commit }) => commit);
   await tx.query(
     `insert into hayloft.commit (tenant_id, via, position, txn, origin, seq, stamp, node_id, tier, author, catalog_version,
       previous_hash, hash, row_count, byte_count, lane)
@@ -113,8 +196,8 @@ async function insertCommits(
     [
       tenant,
       peer,
-      kept.map((_, index) => placed.start + index + 1),
-      placed.txns,
+      placed.map((_, index) => start + index + 1),
+      placed.map(({ txn }) => txn),
       commits.map((commit) => commit.origin),
       commits.map((commit) => commit.seq),
       commits.map((commit) => commit.stamp),
@@ -124,9 +207,9 @@ async function insertCommits(
       commits.map((commit) => commit.catalogVersion),
       commits.map((commit) => hex(commit.previousHash)),
       commits.map((commit) => hex(commit.hash)),
-      kept.map(({ changes }) => changes.reduce((sum, change) => sum + change.rowCount, 0)),
-      placed.bytes,
-      kept.map(laneOf),
+      placed.map(({ rows }) => rows),
+      placed.map(({ bytes }) => bytes),
+      placed.map(({ lane }) => lane),
     ],
   );
 }

@@ -19,10 +19,12 @@ export interface PrunedLog {
 }
 
 const CHILD_ABSENT_MS = 30 * 86_400_000;
+/** What a child began to send in parts and did not go on with for so long is dropped; it begins again. */
+const STAGED_MS = 7 * 86_400_000;
 
 /**
  * Deletes commits that are older than the retention, acknowledged by the parent and by every child that was lately here,
- * and the tombstones and told outcomes of that age. Readers behind the new horizon get `behind-horizon` and take a snapshot.
+ * and the tombstones and told outcomes of that age, and parts of commits that nobody went on with for a week. Readers behind the new horizon get `behind-horizon` and take a snapshot.
  */
 export async function pruneLog(database: Database, catalog: Catalog, options: PruneOptions): Promise<readonly PrunedLog[]> {
   const heads = await database.query<{ tenant_id: string }>(`select tenant_id from hayloft.head order by tenant_id`);
@@ -35,6 +37,10 @@ export async function pruneLog(database: Database, catalog: Catalog, options: Pr
 
 async function pruneTenant(tx: SqlSession, catalog: Catalog, tenant: string, options: PruneOptions): Promise<PrunedLog> {
   const before = new Date(options.nowMs - options.olderThanMs);
+  await tx.query(`delete from hayloft.staged where tenant_id = $1 and staged_at < $2::timestamptz`, [
+    tenant,
+    new Date(options.nowMs - STAGED_MS),
+  ]);
   await tx.query(`select 1 from hayloft.lock_head($1)`, [tenant]);
   const { rows } = await tx.query<{ position: number | null }>(
     `select max(position) as position from hayloft.commit c

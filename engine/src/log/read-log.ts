@@ -1,7 +1,8 @@
 import { type ReplicaEnvironment, tablesSentTo } from "../apply/apply-environment.ts";
 import type { Change, Commit } from "../commit/commit.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
-import type { Grant, LogSlice, ReadLogRequest } from "../replica/replica-storage.ts";
+import { PART_BYTES, PART_ROWS } from "../protocol/commit-parts.ts";
+import type { Grant, ReadLogRequest, ReadSlice } from "../replica/replica-storage.ts";
 import { hideOrphans } from "../scope/hide-orphans.ts";
 import type { Database, SqlSession } from "../store/database.ts";
 import { COMMIT_COLUMNS, changeOfRow, type ChangeRow, commitOfRow, type CommitRow } from "./commit-row.ts";
@@ -11,7 +12,7 @@ import { visibleChanges } from "./filter-commit.ts";
 const COMMITS_MAX = 2_000;
 
 /** What of the log goes to the peer. */
-interface Direction {
+export interface Direction {
   /** Tables whose changes are read; null: all. */
   readonly tables: ReadonlySet<string> | null;
   readonly grant: Grant | null;
@@ -20,7 +21,7 @@ interface Direction {
 }
 
 /** Reads the next part of a tenant's log for a peer; `ReplicaStorage.readLog` says what holds. */
-export async function readLog(database: Database, env: ReplicaEnvironment, request: ReadLogRequest): Promise<LogSlice> {
+export async function readLog(database: Database, env: ReplicaEnvironment, request: ReadLogRequest): Promise<ReadSlice> {
   const direction = directionOf(env, request);
   return await database.transaction(async (tx) => await readSlice(tx, env, request, direction), {
     isolation: "repeatable read",
@@ -28,7 +29,10 @@ export async function readLog(database: Database, env: ReplicaEnvironment, reque
   });
 }
 
-function directionOf(env: ReplicaEnvironment, { towards, grant, tenant }: ReadLogRequest): Direction {
+export function directionOf(
+  env: ReplicaEnvironment,
+  { towards, grant, tenant }: Pick<ReadLogRequest, "towards" | "grant" | "tenant">,
+): Direction {
   if (towards === "up") return { tables: null, grant: null, scoped: false };
   const shared = tenant === env.catalog.sharedTenant;
   if (grant === null || (grant.tenant !== tenant && !shared)) throw new HayloftError("refused-scope", { tenant });
@@ -40,22 +44,15 @@ async function readSlice(
   env: ReplicaEnvironment,
   request: ReadLogRequest,
   direction: Direction,
-): Promise<LogSlice> {
+): Promise<ReadSlice> {
   const { tenant, after, peer } = request;
-  const heads = await tx.query<{ incarnation: string; position: number; pruned_position: number; filled_position: number }>(
-    `select incarnation, position, pruned_position, filled_position from hayloft.head where tenant_id = $1`,
-    [tenant],
-  );
-  const [head] = heads.rows;
-  if (head === undefined) return { tenant, incarnation: "", after, upTo: after, head: 0, commits: [] };
-  // What came by a snapshot is in no commit: a child that is not as far has to take one too.
-  const horizon = request.towards === "down" ? Math.max(head.pruned_position, head.filled_position) : head.pruned_position;
-  if (after < horizon) throw new HayloftError("behind-horizon", { tenant, position: after, horizon });
+  const head = await readHead(tx, request, after);
+  if (head === null) return { tenant, incarnation: "", after, upTo: after, head: 0, commits: [] };
   const read = await tx.query<CommitRow>(
     `select ${COMMIT_COLUMNS} from hayloft.commit where tenant_id = $1 and position > $2 order by position limit $3`,
     [tenant, after, Math.max(1, Math.min(request.rowsMax, COMMITS_MAX))],
   );
-  const { rows, upTo } = withinLimits(read.rows, request);
+  const { rows, upTo, large } = withinLimits(read.rows, request);
   const wanted = rows.filter((row) => row.via !== peer);
   const changes = await readChanges(tx, tenant, wanted, direction.tables);
   const commits = wanted.flatMap((row): Commit[] => {
@@ -65,25 +62,47 @@ async function readSlice(
   });
   const visible =
     direction.grant !== null && direction.scoped ? await hideOrphans(tx, env.plans, direction.grant, commits) : commits;
-  return { tenant, incarnation: head.incarnation, after, upTo: upTo ?? after, head: head.position, commits: visible };
+  const slice = { tenant, incarnation: head.incarnation, after, upTo: upTo ?? after, head: head.position, commits: visible };
+  return large === null ? slice : { ...slice, large };
 }
 
-/** The rows up to the limits, at least one of those that are for the peer. */
+/** The end of the log; null when there is none. Throws `behind-horizon` when commits after `after` are gone. */
+export async function readHead(
+  tx: SqlSession,
+  { tenant, towards }: Pick<ReadLogRequest, "tenant" | "towards">,
+  after: number,
+): Promise<{ readonly incarnation: string; readonly position: number } | null> {
+  const { rows } = await tx.query<{ incarnation: string; position: number; pruned_position: number; filled_position: number }>(
+    `select incarnation, position, pruned_position, filled_position from hayloft.head where tenant_id = $1`,
+    [tenant],
+  );
+  const [head] = rows;
+  if (head === undefined) return null;
+  // What came by a snapshot is in no commit: a child that is not as far has to take one too.
+  const horizon = towards === "down" ? Math.max(head.pruned_position, head.filled_position) : head.pruned_position;
+  if (after < horizon) throw new HayloftError("behind-horizon", { tenant, position: after, horizon });
+  return head;
+}
+
+/** The rows up to the limits, at least one of those that are for the peer, and none that travels in parts. */
 function withinLimits(
   rows: readonly CommitRow[],
   { peer, bytesMax, rowsMax }: ReadLogRequest,
-): { readonly rows: readonly CommitRow[]; readonly upTo: number | undefined } {
+): { readonly rows: readonly CommitRow[]; readonly upTo: number | undefined; readonly large: number | null } {
   let bytes = 0;
   let count = 0;
   for (const [index, row] of rows.entries()) {
     if (row.via === peer) continue;
+    if (row.byte_count > PART_BYTES || row.row_count > PART_ROWS) {
+      return { rows: rows.slice(0, index), upTo: row.position - 1, large: row.position };
+    }
     bytes += row.byte_count;
     count += row.row_count;
     if (count > row.row_count && (bytes > bytesMax || count > rowsMax)) {
-      return { rows: rows.slice(0, index), upTo: rows[index - 1]?.position };
+      return { rows: rows.slice(0, index), upTo: rows[index - 1]?.position, large: null };
     }
   }
-  return { rows, upTo: rows.at(-1)?.position };
+  return { rows, upTo: rows.at(-1)?.position, large: null };
 }
 
 async function readChanges(

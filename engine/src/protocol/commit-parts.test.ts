@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { changeDigest, commitHashOf } from "../commit/commit-hash.ts";
+import { sha256 } from "../commit/sha256.ts";
 import { isHayloftError } from "../error/hayloft-error.ts";
 import type { LogSlice } from "../replica/replica-storage.ts";
-import { PartAssembler, encodeSlice, joinParts, splitCommit } from "./commit-parts.ts";
-import type { PartFrame } from "./frame.ts";
-import { decodeFrame, encodeFrame } from "./frame-codec.ts";
+import { encodeSlice, partDigest } from "./commit-parts.ts";
+import { decodeFrame } from "./frame-codec.ts";
 import { defaultLimits } from "./limits.ts";
-import { sampleCommit, sampleUuid } from "./sample-frames.ts";
+import { sampleChange, sampleCommit, sampleUuid } from "./sample-frames.ts";
 
 const limits = { ...defaultLimits, frameBytesMax: 4_096, frameRowsMax: 500 };
 
@@ -33,63 +34,7 @@ const codeOf = (run: () => unknown): string => {
   return "nothing was thrown";
 };
 
-const big = sliceOf(1, 1_000);
-const parts = splitCommit(big, limits);
-const [firstPart, secondPart] = parts;
-const lastPart = parts.at(-1);
-if (firstPart === undefined || secondPart === undefined || lastPart === undefined) throw new Error("the sample is too small");
-
-describe("commit parts", () => {
-  it("F-B7 a commit above the frame limit travels in parts that each fit and is whole again after the last", () => {
-    expect(parts.length).toBeGreaterThan(4);
-    const assembler = new PartAssembler(limits);
-    for (const part of parts) {
-      const bytes = encodeFrame(part, limits);
-      expect(bytes.length).toBeLessThanOrEqual(limits.frameBytesMax);
-      const frame = decodeFrame(bytes, limits);
-      const slice = frame.type === "part" ? assembler.add(frame) : null;
-      expect(slice).toEqual(part.last ? big : null);
-    }
-    expect(assembler.bytes).toBe(0);
-    expect(joinParts(parts, limits)).toEqual(big);
-  });
-
-  it("F-B4 nothing comes of parts that are missing, twice, out of order or of two commits", () => {
-    const middle = parts.slice(1, -1);
-    const sequences: readonly (readonly PartFrame[])[] = [
-      parts.slice(0, -1),
-      parts.slice(1),
-      [firstPart, ...parts.slice(2)],
-      [firstPart, secondPart, ...parts.slice(1)],
-      [firstPart, ...middle.toReversed(), lastPart],
-      [firstPart, { ...secondPart, position: 99 }, ...parts.slice(2)],
-      [firstPart, { ...secondPart, tenant: "evil" }, ...parts.slice(2)],
-      [],
-    ];
-    for (const sequence of sequences) expect(codeOf(() => joinParts(sequence, limits))).toBe("sequence-gap");
-  });
-
-  it("part 0 begins anew, so that a restarted stream needs no other sign", () => {
-    expect(joinParts([firstPart, secondPart, ...parts], limits)).toEqual(big);
-  });
-
-  it("F-B12 a part that was altered makes the whole commit refused", () => {
-    const bytes = secondPart.bytes.slice();
-    bytes[5] = (bytes[5] ?? 0) ^ 1;
-    expect(codeOf(() => joinParts([firstPart, { ...secondPart, bytes }, ...parts.slice(2)], limits))).toBe("content-hash");
-    expect(codeOf(() => joinParts([...parts.slice(0, -1), { ...lastPart, digest: null }], limits))).toBe("content-hash");
-  });
-
-  it("holds no more than the limits of a commit", () => {
-    const assembler = new PartAssembler({ ...limits, commitBytesMax: 10_000 });
-    expect(codeOf(() => parts.forEach((part) => assembler.add(part)))).toBe("frame-too-large");
-    expect(assembler.bytes).toBe(0);
-    const few = new PartAssembler({ ...limits, commitPartsMax: 2 });
-    expect(codeOf(() => parts.forEach((part) => few.add(part)))).toBe("frame-too-large");
-    expect(codeOf(() => splitCommit(big, { ...limits, commitPartsMax: 2 }))).toBe("frame-too-large");
-    expect(codeOf(() => splitCommit(big, { ...limits, commitRowsMax: 999 }))).toBe("frame-too-large");
-  });
-
+describe("slices and parts", () => {
   it("a slice above the limit is sent in frames of which only the last moves the position", () => {
     const slice = sliceOf(12, 60);
     const frames = encodeSlice(slice, limits).map((bytes) => decodeFrame(bytes, limits));
@@ -107,5 +52,21 @@ describe("commit parts", () => {
       expect(others).toEqual([]);
       expect(bytes === undefined ? null : decodeFrame(bytes, limits)).toEqual({ type: "commits", slice });
     }
+  });
+
+  it("a commit that does not fit a frame alone is refused here: it goes in parts", () => {
+    expect(codeOf(() => encodeSlice(sliceOf(1, 1_000), limits))).toBe("frame-too-large");
+    expect(codeOf(() => encodeSlice(sliceOf(3, 1_000), limits))).toBe("frame-too-large");
+  });
+
+  it("the running digest depends on every change, their order and the commit, and on what is in which part", () => {
+    const one = changeDigest(sampleChange);
+    const two = changeDigest({ ...sampleChange, op: "update" });
+    const commit = sampleCommit(1, new Uint8Array(32), [sampleChange, { ...sampleChange, op: "update" }]);
+    const first = partDigest(commit.hash, [one]);
+    expect(first).toEqual(sha256(Uint8Array.from([...commit.hash, ...one])));
+    expect(partDigest(first, [two])).not.toEqual(partDigest(partDigest(commit.hash, [two]), [one]));
+    expect(partDigest(first, [])).not.toEqual(first);
+    expect(commitHashOf(commit, [one, two])).toEqual(commit.hash);
   });
 });

@@ -4,7 +4,7 @@ import { HASH_BYTES } from "../commit/commit-hash.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
 import { errorCodes } from "../error/error-codes.ts";
 import type { ErrorDetails } from "../error/hayloft-error.ts";
-import type { CommitOutcome, Cursor, Grant, LogHead } from "../replica/replica-storage.ts";
+import type { CommitOutcome, Cursor, Grant, LogHead, StagedCommit } from "../replica/replica-storage.ts";
 import { utf8Bytes, utf8Text } from "./batch/plain-text.ts";
 import type { AckFrame, Frame, SettledFrame } from "./frame.ts";
 import { invalid } from "./invalid.ts";
@@ -24,21 +24,7 @@ import {
 } from "./limits.ts";
 import { changeList, logSlice, snapshotChunk, snapshotCursor } from "./wire-body.ts";
 import type { WireType } from "./wire-type.ts";
-import {
-  anyBytes,
-  asMap,
-  bytes,
-  count,
-  dictionary,
-  flag,
-  list,
-  nullable,
-  oneOf,
-  record,
-  stamp,
-  text,
-  uuid,
-} from "./wire-type.ts";
+import { asMap, bytes, count, dictionary, flag, list, nullable, oneOf, record, stamp, text, uuid } from "./wire-type.ts";
 
 const name = text(NAME_BYTES_MAX, 1);
 const tenant = text(TENANT_BYTES_MAX, 1);
@@ -51,6 +37,17 @@ const logHead = record<LogHead>({ tenant, incarnation: uuid, position: count(), 
 const cursor = record<Cursor>({ tenant, incarnation: uuid, position: count() });
 const heads = list(logHead, LOGS_MAX, "logsMax");
 const cursors = list(cursor, LOGS_MAX, "logsMax");
+const staged = list(
+  record<StagedCommit>({
+    tenant,
+    incarnation: uuid,
+    position: count(),
+    parts: count(defaultLimits.commitPartsMax),
+    digest: hash,
+  }),
+  LOGS_MAX,
+  "logsMax",
+);
 const extensions = list(name, OFFERS_MAX, "offersMax");
 
 const grant = record<Grant>({
@@ -191,18 +188,10 @@ export const frameSchema: FrameSchema = {
     signature,
     extensions,
   }),
-  prove: record({ signature, nowMs: count(), heads, received: cursors, credit: count() }),
-  ready: record({ grant, nowMs: count(), top: flag, heads, received: cursors, credit: count(), pingMs: count() }),
+  prove: record({ signature, nowMs: count(), heads, received: cursors, staged, credit: count() }),
+  ready: record({ grant, nowMs: count(), top: flag, heads, received: cursors, staged, credit: count(), pingMs: count() }),
   commits: record({ slice: logSlice }),
-  part: record({
-    tenant,
-    incarnation: uuid,
-    position: count(),
-    index: count(defaultLimits.commitPartsMax - 1),
-    last: flag,
-    bytes: anyBytes,
-    digest: nullable(hash),
-  }),
+  part: record({ slice: logSlice, index: count(defaultLimits.commitPartsMax - 1), last: flag, digest: hash }),
   ack,
   reject: record({ tenant, position: count(), code: name, details }),
   credit: record({ bytes: count() }),

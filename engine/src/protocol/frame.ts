@@ -6,6 +6,7 @@ import type {
   LogSlice,
   SnapshotChunk,
   SnapshotCursor,
+  StagedCommit,
 } from "../replica/replica-storage.ts";
 import type { ErrorDetails } from "../error/hayloft-error.ts";
 
@@ -47,6 +48,7 @@ export interface ProveFrame {
   readonly nowMs: number;
   readonly heads: readonly LogHead[];
   readonly received: readonly Cursor[];
+  readonly staged: readonly StagedCommit[];
   /** Bytes of bulk frames the parent may send before the next `credit`. */
   readonly credit: number;
 }
@@ -60,6 +62,7 @@ export interface ReadyFrame {
   readonly top: boolean;
   readonly heads: readonly LogHead[];
   readonly received: readonly Cursor[];
+  readonly staged: readonly StagedCommit[];
   readonly credit: number;
   readonly pingMs: number;
 }
@@ -70,19 +73,18 @@ export interface CommitsFrame {
   readonly slice: LogSlice;
 }
 
-/** Bulk, both ways: one part of a commit too large for one frame. Parts are staged and the commit is applied after the last. */
+/**
+ * Bulk, both ways: some of the changes of a commit too large for one frame. Parts are stored as they come, and the commit is
+ * applied, all of it at once, after the last.
+ */
 export interface PartFrame {
   readonly type: "part";
-  readonly tenant: string;
-  readonly incarnation: string;
-  /** The log position of the commit that is cut. */
-  readonly position: number;
+  /** Ends at the commit's position and holds this commit alone, with the changes of this part. */
+  readonly slice: LogSlice;
   readonly index: number;
   readonly last: boolean;
-  /** A piece of the encoded `commits` frame that holds only this commit. */
-  readonly bytes: Uint8Array;
-  /** With the last part the SHA-256 of all parts' bytes behind one another, before that null. */
-  readonly digest: Uint8Array | null;
+  /** Of this part and all before it; see `partDigest`. */
+  readonly digest: Uint8Array;
 }
 
 /** Everything of this log up to `position` is applied and durable to `level`; commits not in `outcomes` are `applied`. */

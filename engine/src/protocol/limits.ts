@@ -20,16 +20,10 @@ export interface ProtocolLimits {
   readonly ackOutcomesMax: number;
   /** Parts of one commit. The writer's own capture refuses larger transactions with `commit-too-large`. */
   readonly commitPartsMax: number;
-  /** Bytes of all parts of one commit together. */
+  /** Bytes of all parts of one commit together, as a receiver stores them. */
   readonly commitBytesMax: number;
-  /** Bytes after inflating of a commit that came in parts. */
-  readonly commitBodyBytesMax: number;
-  /** Rows of a commit that came in parts. */
+  /** Rows of all parts of one commit together. */
   readonly commitRowsMax: number;
-  /** Cells of a commit that came in parts. */
-  readonly commitCellsMax: number;
-  /** Characters of all cells of a commit that came in parts. */
-  readonly commitCharactersMax: number;
 }
 
 const MEBIBYTE = 1_048_576;
@@ -42,12 +36,9 @@ export const defaultLimits: ProtocolLimits = {
   frameCharactersMax: 33_554_432,
   frameCommitsMax: 32_768,
   ackOutcomesMax: 4_096,
-  commitPartsMax: 128,
-  commitBytesMax: 96 * MEBIBYTE,
-  commitBodyBytesMax: 512 * MEBIBYTE,
+  commitPartsMax: 1_024,
+  commitBytesMax: 128 * MEBIBYTE,
   commitRowsMax: 1_000_000,
-  commitCellsMax: 16_777_216,
-  commitCharactersMax: 536_870_912,
 };
 
 /** The only version of the protocol that this build speaks. */

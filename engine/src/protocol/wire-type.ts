@@ -48,9 +48,6 @@ export const flag = plain("true or false", (value): value is boolean => typeof v
 export const bytes = (size: number): WireType<Uint8Array> =>
   plain(`${String(size)} bytes`, (value): value is Uint8Array => value instanceof Uint8Array && value.length === size);
 
-/** Bytes of any length; the frame's own limit bounds them. */
-export const anyBytes = plain("bytes", (value): value is Uint8Array => value instanceof Uint8Array);
-
 export const oneOf = <const Values extends readonly string[]>(...values: Values): WireType<Values[number]> =>
   plain(values.join(" | "), (value): value is Values[number] => typeof value === "string" && values.includes(value));
 

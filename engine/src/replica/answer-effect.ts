@@ -50,6 +50,12 @@ const answerers: Answerers = {
   "read-log": readLog,
   apply: async ({ ports }, { request }) =>
     work({ type: "applied", tenant: request.slice.tenant, result: await ports.storage.apply(request) }),
+  "read-part": readPart,
+  "apply-part": async ({ ports }, { request }) => {
+    const { tenant } = request.part.slice;
+    const result = await ports.storage.applyPart(request);
+    return work(result === null ? { type: "part-staged", tenant } : { type: "applied", tenant, result });
+  },
   "record-ack": async ({ ports, onProgress }, { ack }) => {
     await ports.storage.recordAcknowledgement(ack);
     onProgress(ack.tenant);
@@ -107,7 +113,7 @@ async function checkChild(
   return answer({ type: "child-checked", node: { node: found.node, grant: found.grant }, positions });
 }
 
-const nowhere: Positions = { heads: [], received: [], acknowledged: [], unfinished: [], granted: null };
+const nowhere: Positions = { heads: [], received: [], acknowledged: [], unfinished: [], granted: null, staged: [] };
 
 async function readPositions(
   { storage }: SessionPorts,
@@ -121,7 +127,8 @@ async function readPositions(
   const unfinished = await Promise.all(snapshots.map(async (tenant) => await storage.unfinishedSnapshot(peer, tenant)));
   const [own] = ours;
   const granted = snapshots.length === 0 || own === undefined ? null : await storage.grantedBy(peer, own);
-  return { heads, received, acknowledged, unfinished: unfinished.filter((item) => item !== null), granted };
+  const staged = await storage.stagedCommits(peer);
+  return { heads, received, acknowledged, unfinished: unfinished.filter((item) => item !== null), granted, staged };
 }
 
 async function readLog({ ports }: AnswerOptions, effect: EffectOf<"read-log">): Promise<SessionEvent> {
@@ -129,7 +136,18 @@ async function readLog({ ports }: AnswerOptions, effect: EffectOf<"read-log">): 
   const slice = await ports.storage.readLog(request);
   const { tenant, upTo, head } = slice;
   const messages = slice.commits.length === 0 && !sendEmpty ? [] : encodeSlice({ ...slice, after: chainAfter });
-  return work({ type: "slice-read", tenant, generation, upTo, head, messages });
+  return work({ type: "slice-read", tenant, generation, upTo, head, messages, large: slice.large ?? null });
+}
+
+/** A commit of which nothing is for the peer makes no message at all. */
+async function readPart({ ports }: AnswerOptions, effect: EffectOf<"read-part">): Promise<SessionEvent> {
+  const { request, generation, chainAfter, index, skip } = effect;
+  const { tenant, position } = request;
+  const { incarnation, head, commit, place, last } = await ports.storage.readPart(request);
+  const slice = { tenant, incarnation, after: chainAfter, upTo: position, head, commits: [commit] };
+  const empty = index === 0 && last && commit.changes.length === 0;
+  const message = skip || empty ? null : encodeFrame({ type: "part", slice, index, last, digest: place.digest });
+  return work({ type: "part-read", tenant, generation, head, message, place, last });
 }
 
 async function beginSnapshot(

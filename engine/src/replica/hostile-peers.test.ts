@@ -63,7 +63,7 @@ describe("who may have a session", () => {
     const hello = first.hello(node);
     const welcome = await first.next("welcome");
     const signature = node.sign(proofOf("child", hello, welcome.nonce, welcome.node));
-    const prove = { type: "prove", signature, nowMs: Date.now(), heads: [], received: [], credit: 1 } as const;
+    const prove = { type: "prove", signature, nowMs: Date.now(), heads: [], received: [], staged: [], credit: 1 } as const;
     first.send(prove);
     await first.next("ready");
     const second = await connect();

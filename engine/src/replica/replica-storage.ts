@@ -1,5 +1,6 @@
 import type { Change, Commit, Outcome } from "../commit/commit.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
+import type { PartFrame } from "../protocol/frame.ts";
 
 /** What a peer may see and write: one tenant, and per scope dimension all or a list of ids. */
 export interface Grant {
@@ -49,6 +50,43 @@ export interface LogSlice {
   readonly commits: readonly Commit[];
 }
 
+export interface ReadSlice extends LogSlice {
+  /** The position of a commit right behind this slice that is too large for a frame: it is read by `readPart`. */
+  readonly large?: number;
+}
+
+/** Where in a large commit to read on. */
+export interface ReadPartRequest extends Pick<ReadLogRequest, "tenant" | "peer" | "towards" | "grant"> {
+  /** The commit's position. */
+  readonly position: number;
+  /** Null for the first part; else what the part before gave. */
+  readonly after: PartPlace | null;
+}
+
+/** Opaque to everyone but the storage that made it; `digest` is the running digest of the parts so far. */
+export interface PartPlace {
+  readonly ordinal: number;
+  readonly digest: Uint8Array;
+}
+
+/** Some of the changes of a large commit, at least one unless nothing was left for the peer. */
+export interface LogPart {
+  readonly incarnation: string;
+  readonly head: number;
+  readonly commit: Commit;
+  readonly place: PartPlace;
+  readonly last: boolean;
+}
+
+/** How much of a commit that comes in parts is stored: parts 0 to `parts` - 1, with their running digest. */
+export interface StagedCommit {
+  readonly tenant: string;
+  readonly incarnation: string;
+  readonly position: number;
+  readonly parts: number;
+  readonly digest: Uint8Array;
+}
+
 /** The result for one commit. `applied` is the default and is not listed by an acknowledgement. */
 export interface CommitOutcome {
   readonly origin: string;
@@ -65,6 +103,10 @@ export interface ApplyRequest {
   readonly from: "child" | "parent";
   readonly grant: Grant | null;
   readonly slice: LogSlice;
+}
+
+export interface ApplyPartRequest extends Omit<ApplyRequest, "slice"> {
+  readonly part: Omit<PartFrame, "type">;
 }
 
 export interface ApplyResult {
@@ -123,9 +165,19 @@ export interface ReplicaStorage {
   /** Stores the parent's grant; true when another was in force, so that rows have to be filled and purged. */
   takeGrant(peer: string, tenant: string, granted: string): Promise<boolean>;
   /** Throws `behind-horizon` when commits after `after` were pruned. */
-  readLog(request: ReadLogRequest): Promise<LogSlice>;
+  readLog(request: ReadLogRequest): Promise<ReadSlice>;
+  /** The next part of a commit that `readLog` named `large`. Throws `behind-horizon` as that does. */
+  readPart(request: ReadPartRequest): Promise<LogPart>;
   /** Throws `sequence-gap`, `content-hash`, `clock-ahead` or `history-diverged` when the slice as a whole cannot be taken. */
   apply(request: ApplyRequest): Promise<ApplyResult>;
+  /**
+   * Stores a part of a commit; part 0 replaces what was stored of the log before. With the last part the commit is applied as
+   * `apply` would, and nothing of it was seen before. Null while parts are missing. Throws what `apply` throws, and
+   * `frame-too-large` or `limit-reached` when a limit of staged commits is passed.
+   */
+  applyPart(request: ApplyPartRequest): Promise<ApplyResult | null>;
+  /** What is stored of commits of which the last part has not come from this peer. */
+  stagedCommits(peer: string): Promise<readonly StagedCommit[]>;
   /** Stores an acknowledgement; refused commits of our own go to quarantine and their truth is applied. */
   recordAcknowledgement(ack: AckRecord): Promise<void>;
   /** Per origin the highest seq that is known to have reached the top; for `settled` frames to children. */

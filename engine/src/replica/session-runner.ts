@@ -160,11 +160,12 @@ export class SessionRunner<State extends { readonly phase: string }> {
     const details = code === known.code ? known.details : { cause: known.code };
     const { log } = this.#options.ports;
     if (code !== known.code) log({ level: "error", event: `${effect.type}-failed`, peer: null, details: {}, error: known });
-    if (effect.type === "read-log") {
+    if (effect.type === "read-log" || effect.type === "read-part") {
       const { generation, request } = effect;
       this.work({ type: "read-failed", tenant: request.tenant, generation, code, details });
-    } else if (effect.type === "apply") {
-      this.work({ type: "apply-failed", tenant: effect.request.slice.tenant, code, details });
+    } else if (effect.type === "apply" || effect.type === "apply-part") {
+      const { slice } = effect.type === "apply" ? effect.request : effect.request.part;
+      this.work({ type: "apply-failed", tenant: slice.tenant, code, details });
     } else {
       this.dispatch({ type: "failed", code, details });
     }

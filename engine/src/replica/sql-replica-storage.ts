@@ -1,11 +1,14 @@
 import { beginApplying, replicaEnvironment, type Projections, type ReplicaEnvironment } from "../apply/apply-environment.ts";
+import { applyPart } from "../apply/apply-part.ts";
 import { applySlice } from "../apply/apply-slice.ts";
+import { stagedCommits } from "../apply/staged-parts.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { type Clock, systemClock } from "../clock/clock.ts";
 import { CLOCK_AHEAD_MS_MAX } from "../clock/hybrid-clock.ts";
 import { sha256, type Sha256 } from "../commit/sha256.ts";
 import { logHeads } from "../log/log-heads.ts";
 import { readLog } from "../log/read-log.ts";
+import { readPart } from "../log/read-part.ts";
 import { recordAcknowledgement, recordSettled, settledSeqs } from "../log/record-acknowledgement.ts";
 import { restampUnacknowledged } from "../log/restamp.ts";
 import type { QuarantineHook } from "../quarantine/quarantine-action.ts";
@@ -20,16 +23,20 @@ import { readSnapshot } from "../snapshot/read-snapshot.ts";
 import type { Database } from "../store/database.ts";
 import type {
   AckRecord,
+  ApplyPartRequest,
   ApplyRequest,
   ApplyResult,
   Cursor,
   Grant,
   LogHead,
-  LogSlice,
+  LogPart,
   ReadLogRequest,
+  ReadPartRequest,
+  ReadSlice,
   ReplicaStorage,
   SnapshotChunk,
   SnapshotCursor,
+  StagedCommit,
 } from "./replica-storage.ts";
 
 export interface SqlReplicaStorageOptions {
@@ -90,12 +97,24 @@ export class SqlReplicaStorage implements ReplicaStorage {
     return await takeGrant(this.#database, peer, tenant, granted);
   }
 
-  async readLog(request: ReadLogRequest): Promise<LogSlice> {
+  async readLog(request: ReadLogRequest): Promise<ReadSlice> {
     return await readLog(this.#database, this.#env, request);
   }
 
   async apply(request: ApplyRequest): Promise<ApplyResult> {
     return await applySlice(this.#database, this.#env, request, this.#clock.nowMs());
+  }
+
+  async readPart(request: ReadPartRequest): Promise<LogPart> {
+    return await readPart(this.#database, this.#env, request);
+  }
+
+  async applyPart(request: ApplyPartRequest): Promise<ApplyResult | null> {
+    return await applyPart(this.#database, this.#env, request, this.#clock.nowMs());
+  }
+
+  async stagedCommits(peer: string): Promise<readonly StagedCommit[]> {
+    return await stagedCommits(this.#database, peer);
   }
 
   async recordAcknowledgement(ack: AckRecord): Promise<void> {

@@ -165,9 +165,9 @@ function onParentChecked(state: Checking, event: EventOf<"answer">, at: Moment):
   if (answer.type !== "parent-checked") return refuse(state, event);
   if (!answer.valid) return end("auth-failed", { reason: "parent-signature" });
   const { positions, signature } = answer;
-  const { heads, received } = positions;
+  const { heads, received, staged } = positions;
   const credit = state.config.local.limits.windowBytes;
-  const frame: Frame = { type: "prove", signature, nowMs: at.nowMs, heads, received, credit };
+  const frame: Frame = { type: "prove", signature, nowMs: at.nowMs, heads, received, staged, credit };
   return { state: { ...state, phase: "proving", positions }, effects: [{ type: "send", frame }] };
 }
 

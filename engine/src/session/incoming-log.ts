@@ -2,19 +2,26 @@ import { changesBytes } from "../commit/changes-bytes.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
 import type { ErrorDetails } from "../error/hayloft-error.ts";
 import type { CommitsFrame } from "../protocol/frame.ts";
-import type { ApplyResult, CommitOutcome, Cursor, LogHead, LogSlice } from "../replica/replica-storage.ts";
+import type { ApplyResult, CommitOutcome, Cursor, LogHead, LogSlice, StagedCommit } from "../replica/replica-storage.ts";
+import { applyPart } from "./apply-part.ts";
 import type { Handled, IncomingLog, Inbound, Replication } from "./replication-state.ts";
 import { andThen, unchanged, withIncoming } from "./replication-state.ts";
 import type { SessionEffect } from "./session-effect.ts";
 import type { ReplicationEvent, UnfinishedSnapshot } from "./session-event.ts";
 import { SessionFault } from "./session-fault.ts";
 
+/** What an earlier session left unfinished. */
+export interface Interrupted {
+  readonly unfinished: UnfinishedSnapshot | undefined;
+  readonly staged: StagedCommit | undefined;
+  readonly stillFilling: boolean;
+}
+
 /** The peer's log, as far as we have it. A cursor of another incarnation counts as none. */
 export function incomingLog(
   head: LogHead,
   received: Cursor | undefined,
-  unfinished: UnfinishedSnapshot | undefined,
-  stillFilling: boolean,
+  { unfinished, staged, stillFilling }: Interrupted,
 ): IncomingLog {
   const position = received?.incarnation === head.incarnation ? received.position : 0;
   return {
@@ -32,7 +39,10 @@ export function incomingLog(
     ownAfter: 0,
     // All pages were read before this head.
     fillUntil: stillFilling ? head.position : null,
-    parts: [],
+    parts:
+      staged?.incarnation === head.incarnation && staged.position > position
+        ? { position: staged.position, count: staged.parts }
+        : null,
   };
 }
 
@@ -70,10 +80,14 @@ export function onCommits(state: Replication, frame: CommitsFrame, bytes: number
   const known = slice.commits.length === 0 ? held : withOrigins(held, slice);
   const fillUntil = log.fillUntil === "unknown" ? slice.head : log.fillUntil;
   const end = Math.max(log.end, slice.upTo);
-  return enqueue(withIncoming(known, { ...log, mode: "stream", fillUntil, end }), slice.tenant, { type: "slice", slice, bytes });
+  return enqueue(withIncoming(known, { ...log, mode: "stream", fillUntil, end, parts: null }), slice.tenant, {
+    type: "slice",
+    slice,
+    bytes,
+  });
 }
 
-function checkSlice(log: IncomingLog, slice: LogSlice): void {
+export function checkSlice(log: IncomingLog, slice: LogSlice): void {
   if (slice.incarnation !== log.incarnation) throw new SessionFault("frame-invalid", { field: "incarnation" });
   if (slice.after > slice.upTo) throw new SessionFault("frame-invalid", { field: "upTo" });
   if (slice.commits.some((commit) => commit.tenant !== slice.tenant))
@@ -81,7 +95,7 @@ function checkSlice(log: IncomingLog, slice: LogSlice): void {
 }
 
 /** Remembers whose commits came through this peer: it wants to know when they are at the top. */
-function withOrigins(state: Replication, slice: LogSlice): Replication {
+export function withOrigins(state: Replication, slice: LogSlice): Replication {
   if (state.towards === "up") return state;
   const fresh = new Set(slice.commits.map((commit) => commit.origin).filter((origin) => !state.settled.has(origin)));
   if (fresh.size === 0) return state;
@@ -109,6 +123,7 @@ export function applyNext(state: Replication, tenant: string): Handled {
   if (log.applying !== null || first === undefined) return unchanged(state);
   if (first.type === "slice") return applySlices(state, log, first.slice);
   const queue = log.queue.slice(1);
+  if (first.type === "part") return applyPart(state, { ...log, queue }, first);
   if (first.type === "probe") return applyProbe(state, { ...log, queue }, first.after);
   if (first.type === "page") {
     const applying = { bytes: first.bytes, upTo: log.position };
@@ -259,7 +274,7 @@ const remediable: ReadonlySet<ErrorCode> = new Set(["sequence-gap", "content-has
 export function onApplyFailed(state: Replication, event: Extract<ReplicationEvent, { type: "apply-failed" }>): Handled {
   const log = incomingOf(state, event.tenant);
   if (!remediable.has(event.code) || log.mode === "snapshot") throw new SessionFault(event.code, event.details);
-  const waiting = log.queue.reduce((sum, item) => sum + (item.type === "slice" || item.type === "page" ? item.bytes : 0), 0);
+  const waiting = log.queue.reduce((sum, item) => sum + ("bytes" in item ? item.bytes : 0), 0);
   const bytes = waiting + (log.applying?.bytes ?? 0);
   const idle = { ...log, queue: [], applying: null, end: log.position };
   return andThen(refuse(withIncoming(state, idle), idle, event.code, event.details), (now) => release(now, bytes));
@@ -269,11 +284,11 @@ export function onApplyFailed(state: Replication, event: Extract<ReplicationEven
  * Asks the sender to start again after `end`, and drops what is on its way until it does. What waits to be applied is
  * whole up to `end` and stays.
  */
-function refuse(state: Replication, log: IncomingLog, code: ErrorCode, details: ErrorDetails): Handled {
+export function refuse(state: Replication, log: IncomingLog, code: ErrorCode, details: ErrorDetails): Handled {
   const { tenant, end } = log;
   const rejects = log.rejects + 1;
   if (rejects > state.local.limits.rejectsMax) throw new SessionFault(code, details);
-  const next = { ...log, mode: "resync" as const, parts: [], rejects };
+  const next = { ...log, mode: "resync" as const, parts: null, rejects };
   const frame = { type: "reject", tenant, position: end, code, details } as const;
   return { state: withIncoming(state, next), effects: [{ type: "send", frame }] };
 }

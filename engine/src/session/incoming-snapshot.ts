@@ -18,7 +18,7 @@ export function requestSnapshot(state: Replication, tenant: string): Handled {
   const own = state.outgoing.get(tenant);
   const ownAfter = own === undefined ? 0 : Math.min(own.acknowledged, own.told);
   const asked = { mode: "snapshot", snapshotAt: resumed?.at ?? null, unfinished: null, ownAfter, fillUntil: "unknown" } as const;
-  const next = { ...log, ...asked, rejects, parts: [] };
+  const next = { ...log, ...asked, rejects, parts: null };
   return {
     state: withIncoming(state, next),
     effects: [

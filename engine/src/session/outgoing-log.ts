@@ -1,6 +1,7 @@
-import type { LogHead } from "../replica/replica-storage.ts";
+import type { LogHead, StagedCommit } from "../replica/replica-storage.ts";
 import type { AckFrame, RejectFrame } from "../protocol/frame.ts";
 import type { Moment } from "./moment.ts";
+import { outgoingPart, readPart } from "./outgoing-part.ts";
 import type { Handled, Outbound, OutgoingLog, Replication } from "./replication-state.ts";
 import { andThen, unchanged, withOutgoing } from "./replication-state.ts";
 import type { SessionEffect } from "./session-effect.ts";
@@ -9,9 +10,14 @@ import { SessionFault } from "./session-fault.ts";
 
 /**
  * A log that goes on after `from`, or, when that is null, waits until the peer asks for a snapshot. `taken` is how far
- * the peer says it has the log.
+ * the peer says it has the log, `staged` what it has of a commit in parts behind that.
  */
-export function outgoingLog(head: LogHead, from: number | null, acknowledged: number, taken: number): OutgoingLog {
+export function outgoingLog(
+  head: LogHead,
+  from: number | null,
+  acknowledged: number,
+  { taken, staged }: { readonly taken: number; readonly staged: StagedCommit | null },
+): OutgoingLog {
   const start = from ?? 0;
   return {
     tenant: head.tenant,
@@ -33,6 +39,8 @@ export function outgoingLog(head: LogHead, from: number | null, acknowledged: nu
     snapshot: null,
     finishing: null,
     tellAtOnce: false,
+    part: null,
+    staged,
   };
 }
 
@@ -73,6 +81,7 @@ function readAhead(state: Replication, tenant: string): Handled {
   const log = outgoingOf(state, tenant);
   if (log.busy || log.queue.length > 0) return unchanged(state);
   if (log.mode === "snapshot") return readSnapshot(state, log);
+  if (log.mode === "stream" && log.part !== null) return readPart(state, log, log.part);
   if (log.mode !== "stream" || (log.read >= log.head && !log.tellAtOnce)) return unchanged(state);
   const { limits } = state.local;
   const singly = log.acknowledged < log.singlyUpTo;
@@ -107,9 +116,10 @@ export function onSliceRead(state: Replication, event: Extract<ReplicationEvent,
   if (log.generation !== event.generation) return unchanged(state);
   const head = Math.max(log.head, event.head);
   const last = event.messages.length - 1;
+  const part = event.large === null ? null : outgoingPart(event.large, log.staged);
   if (last < 0) {
     const quietSinceMs = event.upTo > log.told ? (log.quietSinceMs ?? at.steadyMs) : log.quietSinceMs;
-    return unchanged(withOutgoing(state, { ...log, busy: false, head, read: event.upTo, quietSinceMs }));
+    return unchanged(withOutgoing(state, { ...log, busy: false, head, read: event.upTo, quietSinceMs, part }));
   }
   const queue = event.messages.map((bytes, index): Outbound => ({ bytes, tells: index === last ? event.upTo : null }));
   return unchanged(
@@ -122,6 +132,7 @@ export function onSliceRead(state: Replication, event: Extract<ReplicationEvent,
       queue,
       quietSinceMs: null,
       tellAtOnce: false,
+      part,
     }),
   );
 }
@@ -131,7 +142,7 @@ export function tellQuietPositions(state: Replication, at: Moment): Handled {
   let result = unchanged(state);
   for (const log of state.outgoing.values()) {
     const quiet = log.quietSinceMs !== null && at.steadyMs - log.quietSinceMs >= state.local.limits.quietPositionMs;
-    if (!quiet || log.busy || log.mode !== "stream") continue;
+    if (!quiet || log.busy || log.part !== null || log.mode !== "stream") continue;
     result = unchanged(withOutgoing(result.state, { ...log, read: log.told, tellAtOnce: true, quietSinceMs: null }));
   }
   return result;
@@ -159,6 +170,8 @@ export function restart(log: OutgoingLog, position: number, changed: Partial<Out
     snapshot: null,
     finishing: null,
     tellAtOnce: false,
+    part: null,
+    staged: null,
     ...changed,
   };
 }

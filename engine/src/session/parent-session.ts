@@ -183,7 +183,7 @@ function onChildChecked(state: Admitting, event: EventOf<"answer">, at: Moment):
   if (answer.node === null) return end("auth-failed");
   const { local, prove } = state;
   const { grant, node } = answer.node;
-  const { heads, received } = answer.positions;
+  const { heads, received, staged } = answer.positions;
   const opened = openReplication({ local, peer: node, towards: "down", grant, ours: answer.positions, theirs: prove }, at);
   const ready: Frame = {
     type: "ready",
@@ -192,6 +192,7 @@ function onChildChecked(state: Admitting, event: EventOf<"answer">, at: Moment):
     top: local.top,
     heads,
     received,
+    staged,
     credit: local.limits.windowBytes,
     pingMs: local.limits.pingMs,
   };

@@ -1,5 +1,5 @@
-import type { Frame, PageFrame, SnapshotDoneFrame } from "../protocol/frame.ts";
-import type { AckRecord, Cursor, Grant, LogSlice, SnapshotCursor } from "../replica/replica-storage.ts";
+import type { PageFrame, PartFrame, SnapshotDoneFrame } from "../protocol/frame.ts";
+import type { AckRecord, Cursor, Grant, LogSlice, PartPlace, SnapshotCursor, StagedCommit } from "../replica/replica-storage.ts";
 import type { LocalSide } from "./local-side.ts";
 import type { SessionEffect } from "./session-effect.ts";
 import type { UnfinishedSnapshot } from "./session-event.ts";
@@ -9,6 +9,18 @@ export interface Outbound {
   readonly bytes: Uint8Array;
   /** The position the peer has been told once this frame is sent; null when more frames of the same slice follow. */
   readonly tells: number | null;
+}
+
+/** A commit that goes in parts. */
+export interface OutgoingPart {
+  readonly position: number;
+  /** The part to read next, and what the part before gave. */
+  readonly index: number;
+  readonly after: PartPlace | null;
+  /** What the peer says it has of the commit; null when nothing, or when it turned out to be of another commit. */
+  readonly staged: StagedCommit | null;
+  /** True once a part was sent or skipped: the peer is told the position by the last. */
+  readonly began: boolean;
 }
 
 /**
@@ -45,10 +57,15 @@ export interface OutgoingLog {
   readonly finishing: Cursor | null;
   /** After a snapshot the first slice is sent even if it is empty: it tells the child when it is full. */
   readonly tellAtOnce: boolean;
+  /** The commit that is sent in parts at the moment. */
+  readonly part: OutgoingPart | null;
+  /** What the peer said at the beginning that it has of a commit in parts. */
+  readonly staged: StagedCommit | null;
 }
 
 export type Inbound =
   | { readonly type: "slice"; readonly slice: LogSlice; readonly bytes: number }
+  | { readonly type: "part"; readonly part: PartFrame; readonly bytes: number }
   | { readonly type: "page"; readonly page: PageFrame; readonly bytes: number }
   | { readonly type: "done"; readonly done: SnapshotDoneFrame }
   /** Nothing came; asks the storage for outcomes that the peer has yet to be told, or was told after that position. */
@@ -77,8 +94,8 @@ export interface IncomingLog {
   readonly ownAfter: number;
   /** Not null while rows may be missing: the position the tail has to pass, `unknown` before the first tail slice. */
   readonly fillUntil: number | "unknown" | null;
-  /** Frames of a commit that came in parts so far. */
-  readonly parts: readonly Extract<Frame, { type: "part" }>[];
+  /** How many parts of which commit have come; null between commits. */
+  readonly parts: { readonly position: number; readonly count: number } | null;
 }
 
 /** Both streams of an open session. The same on both sides; what differs is in `towards` and `grant`. */

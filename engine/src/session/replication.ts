@@ -1,8 +1,8 @@
 import type { Frame } from "../protocol/frame.ts";
-import type { Cursor, Grant, LogHead } from "../replica/replica-storage.ts";
+import type { Cursor, Grant, LogHead, StagedCommit } from "../replica/replica-storage.ts";
 import { beat, onPing, onPong } from "./heartbeat.ts";
 import { endFilling, incomingLog, onApplied, onApplyFailed, onCommits } from "./incoming-log.ts";
-import { onPart } from "./incoming-part.ts";
+import { onPart, onPartStaged } from "./incoming-part.ts";
 import {
   onBehindHorizon,
   onPage,
@@ -28,6 +28,7 @@ import {
   pump,
   tellQuietPositions,
 } from "./outgoing-log.ts";
+import { onPartRead } from "./outgoing-part.ts";
 import { finishSnapshots, onPageRead, onSnapshotBegun, onSnapshotRequest } from "./outgoing-snapshot.ts";
 import type { Handled, Replication } from "./replication-state.ts";
 import { andThen, unchanged } from "./replication-state.ts";
@@ -47,6 +48,7 @@ export interface Opening {
   readonly theirs: {
     readonly heads: readonly LogHead[];
     readonly received: readonly Cursor[];
+    readonly staged: readonly StagedCommit[];
     readonly credit: number;
     readonly nowMs: number;
   };
@@ -70,18 +72,15 @@ export function openReplication(opening: Opening, at: Moment): Handled {
     peer,
     towards,
     grant,
-    outgoing: new Map(
-      out.map((head) => [head.tenant, towards === "up" ? upward(head, opening) : downward(head, theirs.received)]),
-    ),
+    outgoing: new Map(out.map((head) => [head.tenant, towards === "up" ? upward(head, opening) : downward(head, opening)])),
     incoming: new Map(
       into.map((head) => [
         head.tenant,
-        incomingLog(
-          head,
-          cursorOf(ours.received, head.tenant),
-          unfinishedOf(ours, head.tenant),
-          opening.filling?.has(head.tenant) === true,
-        ),
+        incomingLog(head, cursorOf(ours.received, head.tenant), {
+          unfinished: unfinishedOf(ours, head.tenant),
+          staged: ours.staged.find(({ tenant }) => tenant === head.tenant),
+          stillFilling: opening.filling?.has(head.tenant) === true,
+        }),
       ]),
     ),
     credit: theirs.credit,
@@ -119,17 +118,17 @@ function upward(head: LogHead, { ours, theirs }: Opening): ReturnType<typeof out
   if (taken > head.position) throw new SessionFault("history-diverged", { position: taken, head: head.position });
   const recorded = cursorOf(ours.acknowledged, head.tenant);
   const acknowledged = recorded?.incarnation === head.incarnation ? recorded.position : 0;
-  return outgoingLog(head, Math.min(taken, acknowledged), acknowledged, taken);
+  return outgoingLog(head, Math.min(taken, acknowledged), acknowledged, { taken, staged: stagedOf(theirs.staged, head) });
 }
 
 /** A child that never had the log, or had one of another incarnation, or more than there is, takes a snapshot. */
 const knows = (received: Cursor | undefined, head: LogHead): received is Cursor =>
   received !== undefined && received.incarnation === head.incarnation && received.position <= head.position;
 
-function downward(head: LogHead, cursors: readonly Cursor[]): ReturnType<typeof outgoingLog> {
-  const received = cursorOf(cursors, head.tenant);
+function downward(head: LogHead, { theirs }: Opening): ReturnType<typeof outgoingLog> {
+  const received = cursorOf(theirs.received, head.tenant);
   const from = knows(received, head) ? received.position : null;
-  return outgoingLog(head, from, from ?? 0, from ?? 0);
+  return outgoingLog(head, from, from ?? 0, { taken: from ?? 0, staged: stagedOf(theirs.staged, head) });
 }
 
 function fill(opened: Handled, { ours, theirs }: Opening): Handled {
@@ -140,6 +139,9 @@ function fill(opened: Handled, { ours, theirs }: Opening): Handled {
   }
   return result;
 }
+
+const stagedOf = (staged: readonly StagedCommit[], head: LogHead): StagedCommit | null =>
+  staged.find(({ tenant, incarnation }) => tenant === head.tenant && incarnation === head.incarnation) ?? null;
 
 type FrameOf<Type extends Frame["type"]> = Extract<Frame, { type: Type }>;
 type FrameHandlers = {
@@ -221,6 +223,8 @@ const workHandlers: WorkHandlers = {
     const filled = andThen(onApplied(state, event), (now) => refillAfter(now, event.tenant, event.result.refill === true));
     return andThen(filled, (now) => afterApply(now, event.tenant, probed));
   },
+  "part-read": onPartRead,
+  "part-staged": onPartStaged,
   "apply-failed": onApplyFailed,
   "ack-recorded": onAckRecorded,
   restamped: onRestamped,

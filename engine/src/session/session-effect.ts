@@ -1,7 +1,16 @@
 import type { ErrorCode } from "../error/error-codes.ts";
 import type { ErrorDetails } from "../error/hayloft-error.ts";
 import type { Frame, HelloFrame, PageFrame, ProveFrame, WelcomeFrame } from "../protocol/frame.ts";
-import type { AckRecord, ApplyRequest, Cursor, Grant, ReadLogRequest, SnapshotCursor } from "../replica/replica-storage.ts";
+import type {
+  AckRecord,
+  ApplyPartRequest,
+  ApplyRequest,
+  Cursor,
+  Grant,
+  ReadLogRequest,
+  ReadPartRequest,
+  SnapshotCursor,
+} from "../replica/replica-storage.ts";
 import type { SettledSeq } from "./session-event.ts";
 
 /** What the shell does for a session. Effects are begun in order; those that answer do so with an event. */
@@ -28,7 +37,17 @@ export type SessionEffect =
       /** Encode a frame even when nothing in the slice is for the peer. */
       readonly sendEmpty: boolean;
     }
+  | {
+      readonly type: "read-part";
+      readonly request: ReadPartRequest;
+      readonly generation: number;
+      readonly chainAfter: number;
+      readonly index: number;
+      /** The peer has this part: only its place is wanted. */
+      readonly skip: boolean;
+    }
   | { readonly type: "apply"; readonly request: ApplyRequest }
+  | { readonly type: "apply-part"; readonly request: ApplyPartRequest }
   | { readonly type: "record-ack"; readonly ack: AckRecord }
   | { readonly type: "restamp"; readonly tenant: string }
   | { readonly type: "read-settled"; readonly tenant: string; readonly origins: readonly string[] }

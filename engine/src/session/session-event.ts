@@ -1,7 +1,16 @@
 import type { ErrorCode } from "../error/error-codes.ts";
 import type { ErrorDetails } from "../error/hayloft-error.ts";
 import type { Frame } from "../protocol/frame.ts";
-import type { AckRecord, ApplyResult, Cursor, Grant, LogHead, SnapshotCursor } from "../replica/replica-storage.ts";
+import type {
+  AckRecord,
+  ApplyResult,
+  Cursor,
+  Grant,
+  LogHead,
+  PartPlace,
+  SnapshotCursor,
+  StagedCommit,
+} from "../replica/replica-storage.ts";
 
 export interface SettledSeq {
   readonly origin: string;
@@ -28,6 +37,8 @@ export interface Positions {
   readonly unfinished: readonly UnfinishedSnapshot[];
   /** The grant under which the parent's rows came, as `grantText`; null before the first session, and on the parent's side. */
   readonly granted: string | null;
+  /** Commits of the peer of which parts are stored. */
+  readonly staged: readonly StagedCommit[];
 }
 
 /** What became of an effect of the handshake. */
@@ -50,6 +61,18 @@ export type ReplicationEvent =
       readonly head: number;
       /** Encoded frames in order; empty when nothing in the slice was for the peer. */
       readonly messages: readonly Uint8Array[];
+      /** The position of a commit right behind that goes in parts; null when there is none. */
+      readonly large: number | null;
+    }
+  | {
+      readonly type: "part-read";
+      readonly tenant: string;
+      readonly generation: number;
+      readonly head: number;
+      /** The encoded part; null when it was not to be sent, or nothing of the commit was for the peer. */
+      readonly message: Uint8Array | null;
+      readonly place: PartPlace;
+      readonly last: boolean;
     }
   | {
       readonly type: "read-failed";
@@ -59,6 +82,7 @@ export type ReplicationEvent =
       readonly details: ErrorDetails;
     }
   | { readonly type: "applied"; readonly tenant: string; readonly result: ApplyResult }
+  | { readonly type: "part-staged"; readonly tenant: string }
   | { readonly type: "apply-failed"; readonly tenant: string; readonly code: ErrorCode; readonly details: ErrorDetails }
   | { readonly type: "ack-recorded"; readonly ack: AckRecord }
   | { readonly type: "restamped"; readonly tenant: string }

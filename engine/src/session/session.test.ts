@@ -32,7 +32,7 @@ const head = (of: string, position: number, incarnation = uuid("1")): LogHead =>
   seq: position,
   stamp: 0n,
 });
-const nowhere: Positions = { heads: [], received: [], acknowledged: [], unfinished: [], granted: null };
+const nowhere: Positions = { heads: [], received: [], acknowledged: [], unfinished: [], granted: null, staged: [] };
 const grant = { tenant, tier: "edge", role: "crew", scopes: {} };
 const signature = new Uint8Array(64);
 const nonce = new Uint8Array(32);
@@ -99,6 +99,7 @@ function openParent(
     nowMs: 1_000_000,
     heads: [head(tenant, 50)],
     received: log.map(({ tenant: of, incarnation, position }) => ({ tenant: of, incarnation, position })),
+    staged: [],
     credit: 1_000,
   });
   side.do({
@@ -128,7 +129,7 @@ function openChild(acknowledged: number, taken: number, ahead?: { readonly recei
   });
   const cursor = (position: number) => ({ tenant, incarnation: uuid("1"), position });
   const received = ahead === undefined ? [] : [cursor(ahead.received)];
-  const positions = { heads: [head(tenant, 100)], received, acknowledged: [cursor(acknowledged)], unfinished: [], granted: null };
+  const positions = { heads: [head(tenant, 100)], received, acknowledged: [cursor(acknowledged)], unfinished: [], granted: null, staged: [] };
   side.do({ type: "answer", answer: { type: "parent-checked", valid: true, signature, positions } });
   side.frame({
     type: "ready",
@@ -137,6 +138,7 @@ function openChild(acknowledged: number, taken: number, ahead?: { readonly recei
     top: true,
     heads: ahead === undefined ? [] : [head(tenant, ahead.head)],
     received: [cursor(taken)],
+    staged: [],
     credit: 1_000,
     pingMs: 20_000,
   });
@@ -291,6 +293,7 @@ describe("sending", () => {
       upTo: 40,
       head: 100,
       messages: [message(600), message(600), message(600)],
+      large: null,
     });
     expect(kinds(child.effects)).toEqual(["transmit", "transmit"]);
     expect(kinds(child.frame({ type: "credit", bytes: 100 }))).toEqual([]);
@@ -301,10 +304,10 @@ describe("sending", () => {
 
   it("F-C3 stamps again only what the parent has not taken: what it took unheard is sent singly first", () => {
     const child = openChild(10, 12);
-    child.work({ type: "slice-read", tenant, generation: 0, upTo: 20, head: 100, messages: [new Uint8Array(10)] });
+    child.work({ type: "slice-read", tenant, generation: 0, upTo: 20, head: 100, messages: [new Uint8Array(10)], large: null });
     child.frame({ type: "reject", tenant, position: 12, code: "clock-ahead", details: {} });
     expect(child.effects).toMatchObject([{ type: "read-log", request: { after: 10, rowsMax: 1 } }]);
-    child.work({ type: "slice-read", tenant, generation: 1, upTo: 12, head: 100, messages: [new Uint8Array(10)] });
+    child.work({ type: "slice-read", tenant, generation: 1, upTo: 12, head: 100, messages: [new Uint8Array(10)], large: null });
     const ack: Frame = { type: "ack", tenant, incarnation: uuid("1"), position: 12, level: "D3", top: true, outcomes: [] };
     expect(kinds(child.frame(ack))).toContain("record-ack");
     child.frame({ type: "reject", tenant, position: 12, code: "clock-ahead", details: {} });
@@ -312,7 +315,7 @@ describe("sending", () => {
       type: "ack-recorded",
       ack: { peer: uuid("c"), tenant, incarnation: uuid("1"), position: 12, top: true, outcomes: [] },
     });
-    child.work({ type: "slice-read", tenant, generation: 2, upTo: 13, head: 100, messages: [new Uint8Array(10)] });
+    child.work({ type: "slice-read", tenant, generation: 2, upTo: 13, head: 100, messages: [new Uint8Array(10)], large: null });
     child.frame({ type: "reject", tenant, position: 12, code: "clock-ahead", details: {} });
     expect(kinds(child.effects)).toContain("restamp");
     expect(child.work({ type: "restamped", tenant })).toMatchObject([{ type: "read-log", request: { after: 12 } }]);
@@ -320,7 +323,7 @@ describe("sending", () => {
 
   it("records acknowledgements one after the other and loses no outcome between them", () => {
     const child = openChild(0, 0);
-    child.work({ type: "slice-read", tenant, generation: 0, upTo: 50, head: 100, messages: [new Uint8Array(10)] });
+    child.work({ type: "slice-read", tenant, generation: 0, upTo: 50, head: 100, messages: [new Uint8Array(10)], large: null });
     const outcome = (seq: number) => ({ origin: uuid("1"), seq, outcome: "merged" as const, code: null, truth: [] });
     const ack = (position: number): Frame => ({
       type: "ack",
@@ -361,7 +364,7 @@ describe("time", () => {
 
   it("tells a position in which nothing was for the peer, but not at once", () => {
     const child = openChild(0, 0);
-    child.work({ type: "slice-read", tenant, generation: 0, upTo: 100, head: 100, messages: [] });
+    child.work({ type: "slice-read", tenant, generation: 0, upTo: 100, head: 100, messages: [], large: null });
     expect(kinds(child.effects)).toEqual([]);
     child.nowMs = 900;
     expect(kinds(child.do({ type: "tick" }))).toEqual([]);

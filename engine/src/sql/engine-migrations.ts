@@ -4,6 +4,7 @@ import { engineMemory } from "./engine-memory.ts";
 import { engineSeal } from "./engine-seal.ts";
 import { engineTables } from "./engine-tables.ts";
 import { scopeTables } from "./scope-tables.ts";
+import { stagedPartsDdl } from "./staged-parts-ddl.ts";
 import type { Migration } from "../migrate/migration.ts";
 
 /** The engine's own migrations, applied before the application's. */
@@ -13,4 +14,5 @@ export const engineMigrations: readonly Migration[] = [
   { name: "hayloft_0003_quarantine", sql: engineQuarantine },
   { name: "hayloft_0004_memory", sql: engineMemory },
   { name: "hayloft_0005_document", sql: engineDocument },
+  { name: "hayloft_0006_staged_parts", sql: stagedPartsDdl },
 ];

@@ -1,5 +1,8 @@
 import { AUTHOR_BYTES_MAX, defaultLimits } from "../protocol/limits.ts";
 
+/** What the frames of a commit's parts take beside its rows, generously. */
+const PART_FRAME_BYTES = 4_096;
+
 /** What one local transaction may change at most; above it fails with SQLSTATE HL010 (`commit-too-large`). */
 export interface CommitLimits {
   readonly rowsMax: number;
@@ -8,12 +11,12 @@ export interface CommitLimits {
 }
 
 /**
- * What is captured must be within the protocol's limits of one commit, or it would stop the log for ever. A cell takes at least
- * 3 bytes of a body, so these bytes hold at most `commitCellsMax` cells; encoded they are well below `commitBytesMax`.
+ * What is captured must be within the protocol's limits of one commit, or it would stop the log for ever. Encoded, a body takes
+ * no more than in the log, and each part a little.
  */
 export const defaultCommitLimits: CommitLimits = {
   rowsMax: defaultLimits.commitRowsMax,
-  bytesMax: 3 * defaultLimits.commitCellsMax,
+  bytesMax: defaultLimits.commitBytesMax - defaultLimits.commitPartsMax * PART_FRAME_BYTES,
 };
 
 /** Rows in one row of `hayloft.change` at most. */

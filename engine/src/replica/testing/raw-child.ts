@@ -82,6 +82,14 @@ export class RawChild {
     const hello = this.hello(identity, options.forged);
     const welcome = await this.next("welcome");
     const signature = (options.key ?? identity).sign(proofOf("child", hello, welcome.nonce, welcome.node));
-    this.send({ type: "prove", signature, nowMs: Date.now(), heads: [], received: [], credit: options.credit ?? 1_000_000 });
+    this.send({
+      type: "prove",
+      signature,
+      nowMs: Date.now(),
+      heads: [],
+      received: [],
+      staged: [],
+      credit: options.credit ?? 1_000_000,
+    });
   }
 }
