@@ -9,9 +9,9 @@ import type { Database } from "../store/database.ts";
 import { eachDatabase } from "../testing/each-database.ts";
 import { BARN, exchange, TENANT, TestReplica } from "./test-replica.ts";
 
-const ROWS = 6_000;
+const ROWS = 2_000;
 const fill = (value = "1.00"): string =>
-  `insert into reading select 't1', gen_random_uuid(), 'b1', ${value}, 'event-' || n || repeat('x', 90), '2026-11-01 10:00:00+00'
+  `insert into reading select 't1', gen_random_uuid(), 'b1', ${value}, 'event-' || n || repeat('x', 500), '2026-11-01 10:00:00+00'
     from generate_series(1, ${String(ROWS)}) n`;
 
 const withCode = (code: string): unknown => expect.toSatisfy((error: unknown) => isHayloftError(error) && error.code === code);
@@ -154,7 +154,7 @@ eachDatabase("commits in parts", (open) => {
     await exchange(edge, cloud);
     await exchange(tablet, edge);
     const notes = `insert into note (tenant_id, id, barn_id, title, body)
-      select 't1', gen_random_uuid(), case when n % 3 = 0 then 'b2' else 'b1' end, 'n' || n, repeat('y', 150) from generate_series(1, 5000) n`;
+      select 't1', gen_random_uuid(), case when n % 3 = 0 then 'b2' else 'b1' end, 'n' || n, repeat('y', 600) from generate_series(1, 1800) n`;
     await tablet.sql(notes);
     for (const part of await partsOf(tablet, edge, "up", await receivedFrom(edge, tablet))) await give(edge, tablet, part);
     const relayed = await partsOf(edge, cloud, "up", await receivedFrom(cloud, edge));

@@ -8,6 +8,8 @@ import { rowKeys, stateOfChange, takenBack, withoutStamp } from "../merge/row-ch
 import type { RowPlan } from "../merge/row-plan.ts";
 import { EMPTY_ROW, isPresent, type RowState } from "../merge/row-state.ts";
 import { mayWrite } from "../merge/single-writer.ts";
+import { utf8Length } from "../commit/changes-bytes.ts";
+import { ROW_BYTES_MAX } from "../protocol/limits.ts";
 import type { ApplyRequest } from "../replica/replica-storage.ts";
 import type { SqlSession } from "../store/database.ts";
 import { type BatchItem, RefusedCommits } from "./batch.ts";
@@ -66,6 +68,13 @@ function overflows(plan: RowPlan, incoming: RowState, after: RowState): boolean 
 const isUnknownThere = (back: Stamp | null, incoming: RowState): boolean =>
   back !== null && incoming.cells.size === 0 && incoming.deleted === null;
 
+function rowBytes({ cells }: RowState): number {
+  let length = 0;
+  for (const { value } of cells.values()) length += value?.length ?? 0;
+  if (length * 3 <= ROW_BYTES_MAX) return length;
+  return [...cells.values()].reduce((sum, { value }) => sum + utf8Length(value ?? ""), 0);
+}
+
 function foldItems(
   plan: RowPlan,
   before: ReadonlyMap<string, StoredRow>,
@@ -97,6 +106,8 @@ function foldItems(
         refused.set(commit, "refused-document");
         continue;
       }
+      // Columns of several writers may add up to a row that fits no page.
+      if (from === "child" && rowBytes(folded.state) > ROW_BYTES_MAX) refused.set(commit, "row-too-large");
       after.set(key, folded.state);
       for (const loser of folded.losers) losers.push({ commit, loser });
     }

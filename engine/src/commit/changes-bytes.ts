@@ -11,8 +11,11 @@ export function changesBytes(changes: readonly Change[]): number {
   return bytes;
 }
 
+const ascii = /^[\x00-\x7f]*$/;
+
 /** Bytes of a text in UTF-8. */
 export function utf8Length(text: string): number {
+  if (ascii.test(text)) return text.length;
   let bytes = text.length;
   for (let place = 0; place < text.length; place += 1) {
     const unit = text.codePointAt(place) ?? 0;

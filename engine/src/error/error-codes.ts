@@ -173,6 +173,11 @@ export const errorCodes = {
     "The transaction changes more than one commit may hold.",
     "Write it in smaller transactions.",
   ),
+  "row-too-large": entry(
+    "never",
+    "A row is larger than a frame of the protocol holds.",
+    "Keep large contents in files, or in several rows; a row takes at most 768 KiB.",
+  ),
   "receipt-timeout": entry("backoff", "The commit did not reach the asked level in time.", "It is still on its way; ask again."),
 
   // Enrolment and configuration

@@ -72,6 +72,11 @@ export const KEY_BYTES_MAX = 65_536;
 /** Distinct (table, op, columns) and authors in one body. */
 export const BLOCKS_MAX = 4_096;
 export const AUTHORS_MAX = 32_768;
+/**
+ * Bytes of one row, in the text form of a change's body. Leaves room in a frame for the row's stamps and for what stands around
+ * it, so that every row fits a slice, a page and the truth of an acknowledgement.
+ */
+export const ROW_BYTES_MAX = 786_432;
 /** Bytes of a nonce. */
 export const NONCE_BYTES = 32;
 /** Bytes of an Ed25519 signature. */

@@ -129,7 +129,14 @@ function openChild(acknowledged: number, taken: number, ahead?: { readonly recei
   });
   const cursor = (position: number) => ({ tenant, incarnation: uuid("1"), position });
   const received = ahead === undefined ? [] : [cursor(ahead.received)];
-  const positions = { heads: [head(tenant, 100)], received, acknowledged: [cursor(acknowledged)], unfinished: [], granted: null, staged: [] };
+  const positions = {
+    heads: [head(tenant, 100)],
+    received,
+    acknowledged: [cursor(acknowledged)],
+    unfinished: [],
+    granted: null,
+    staged: [],
+  };
   side.do({ type: "answer", answer: { type: "parent-checked", valid: true, signature, positions } });
   side.frame({
     type: "ready",

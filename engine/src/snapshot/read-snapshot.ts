@@ -1,12 +1,13 @@
 import { type ReplicaEnvironment, setTextForm } from "../apply/apply-environment.ts";
 import type { TextRow } from "../apply/table-sql.ts";
+import { utf8Length } from "../commit/changes-bytes.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
 import type { Grant, SnapshotChunk, SnapshotCursor } from "../replica/replica-storage.ts";
 import type { Database } from "../store/database.ts";
 import { pageQuery } from "./page-query.ts";
 
-/** Rows read for one page, whatever their size. */
+/** Rows of one page at most. */
 const PAGE_ROWS_MAX = 5_000;
 
 /** Tables that a snapshot for a tier holds, referenced tables first. The order is part of the cursor. */
@@ -71,7 +72,7 @@ export async function readSnapshot(
 function withinBytes(rows: readonly TextRow[], bytesMax: number): readonly TextRow[] {
   let bytes = 0;
   for (const [index, row] of rows.entries()) {
-    for (const value of Object.values(row)) bytes += (value?.length ?? 0) + 4;
+    for (const value of Object.values(row)) bytes += utf8Length(value ?? "") + 4;
     if (bytes > bytesMax && index > 0) return rows.slice(0, index);
   }
   return rows;

@@ -12,7 +12,7 @@ import type { Table } from "../catalog/table.ts";
 import { quarantinedView } from "./engine-quarantine.ts";
 import { memoryCapture, memoryColumnsDdl } from "./memory-capture.ts";
 import { OPS_COLUMN } from "../merge/memory/row-ops.ts";
-import { SLICE_ROWS, recordChangeDdl } from "./record-change-ddl.ts";
+import { SLICE_BYTES, SLICE_ROWS, recordChangeDdl } from "./record-change-ddl.ts";
 import type { CommitLimits } from "./record-change-ddl.ts";
 import { objectName, sqlName, sqlText } from "./sql-name.ts";
 import { refusalStates } from "./sqlstate.ts";
@@ -172,7 +172,7 @@ BEGIN
   IF _rows = 0 THEN
     RETURN NULL;
   END IF;${raises(table, source.guards)}${op === "delete" && keepsTombstones(catalog, table) ? keepCells(table) : ""}${moving ? slices(table, "evict", identityColumns(table), evictSource(table), "_moved") : ""}
-  IF _body IS NOT NULL THEN
+  IF _body IS NOT NULL AND (_rows = 1 OR octet_length(_body) <= ${SLICE_BYTES}) THEN
     PERFORM ${recordCall(table, op, source.columns, "_tenant", "_rows::integer", "_body")};
     RETURN NULL;
   END IF;${slices(table, op, source.columns, source.from, "true")}
@@ -213,18 +213,35 @@ function recordCall(table: Table, op: string, columns: readonly string[], tenant
 /** Changes for many rows or several tenants: cut into slices first, and only then written, because the two must not mix. */
 function slices(table: Table, op: string, columns: readonly string[], from: string, when: string): string {
   const tenant = sqlName(table.scope.tenant);
-  return `
-  IF ${when} THEN
-    PERFORM hayloft.check_commit_rows(_rows);
+  const cut = (sliced: string): string => `
     SELECT array_agg(s.tenant), array_agg(s.count), array_agg(s.body) INTO _tenants, _counts, _bodies FROM (
       SELECT r.${tenant} AS tenant, count(*)::integer AS count, ${bodySql(table, columns)} AS body
-      FROM (SELECT *, (row_number() OVER (PARTITION BY r.${tenant}) - 1) / ${SLICE_ROWS} AS "$slice" FROM ${from}) r
+      FROM (${sliced}) r
       GROUP BY r.${tenant}, r."$slice" ORDER BY r.${tenant}, r."$slice"
-    ) s;
+    ) s;`;
+  const byRows = `SELECT *, (row_number() OVER (PARTITION BY r.${tenant}) - 1) / ${SLICE_ROWS} AS "$slice" FROM ${from}`;
+  return `
+  IF ${when} THEN
+    PERFORM hayloft.check_commit_rows(_rows);${cut(byRows)}
+    IF (SELECT max(octet_length(b)) FROM unnest(_bodies) b) > ${SLICE_BYTES} THEN${cut(slicedByBytes(tenant, from))}
+    END IF;
     FOR _slice IN 1 .. cardinality(_tenants) LOOP
       PERFORM ${recordCall(table, op, columns, "_tenants[_slice]", "_counts[_slice]", "_bodies[_slice]")};
     END LOOP;
   END IF;`;
+}
+
+/**
+ * Rows in slices of half of `SLICE_BYTES`, by their text, which is at least half of what JSON makes of it. A row of a quarter and
+ * more is alone in its slice: it counts as two slices and takes the second.
+ */
+function slicedByBytes(tenant: string, from: string): string {
+  const half = SLICE_BYTES / 2;
+  const large = `"$bytes" >= ${SLICE_BYTES / 4}`;
+  return `SELECT *, ("$start" + CASE WHEN ${large} THEN ${half} ELSE 0 END) / ${half} AS "$slice" FROM (
+        SELECT *, coalesce(sum(CASE WHEN ${large} THEN ${SLICE_BYTES} ELSE "$bytes" END)
+          OVER (PARTITION BY ${tenant} ORDER BY "$place" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)::bigint AS "$start" FROM (
+          SELECT *, octet_length(r::text) AS "$bytes", row_number() OVER (PARTITION BY r.${tenant}) AS "$place" FROM ${from}) p) q`;
 }
 
 /** The JSON text of the rows' column vectors, as an aggregate over `r`. */

@@ -1,4 +1,5 @@
-import { AUTHOR_BYTES_MAX, defaultLimits } from "../protocol/limits.ts";
+import { PART_BYTES } from "../protocol/commit-parts.ts";
+import { AUTHOR_BYTES_MAX, defaultLimits, ROW_BYTES_MAX } from "../protocol/limits.ts";
 
 /** What the frames of a commit's parts take beside its rows, generously. */
 const PART_FRAME_BYTES = 4_096;
@@ -21,6 +22,8 @@ export const defaultCommitLimits: CommitLimits = {
 
 /** Rows in one row of `hayloft.change` at most. */
 export const SLICE_ROWS = 1000;
+/** Bytes of a body above which the rows are cut by what they take, so that a change always fits a frame. */
+export const SLICE_BYTES = PART_BYTES;
 
 /**
  * The functions behind every capture trigger. The transaction's state is one transaction-local setting, so that a savepoint
@@ -64,6 +67,11 @@ BEGIN
   IF _state IS NULL THEN
     _state := ARRAY[nextval('hayloft.txn'), 0, 0, 0, 3, 0];
     _tenants := NULL;
+  END IF;
+  IF octet_length(_body) > ${ROW_BYTES_MAX} THEN
+    RAISE EXCEPTION USING ERRCODE = 'HL014', TABLE = _table,
+      MESSAGE = format('A row of %s takes %s bytes; a row takes at most ${ROW_BYTES_MAX}.', _table, octet_length(_body)),
+      HINT = 'Keep large contents in files, or in several rows.';
   END IF;
   IF octet_length(current_setting('hayloft.author', true)) > ${AUTHOR_BYTES_MAX} THEN
     RAISE EXCEPTION USING ERRCODE = 'HL011', MESSAGE = 'The setting hayloft.author is longer than ${AUTHOR_BYTES_MAX} bytes.',

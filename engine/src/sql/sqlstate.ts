@@ -29,6 +29,8 @@ export const refusalStates = {
   nested: "HL012",
   /** A document became larger than its column takes. */
   document: "HL013",
+  /** A row is larger than any frame holds. */
+  rowSize: "HL014",
 } as const;
 
 export type RefusalRule = keyof typeof refusalStates;
@@ -41,11 +43,12 @@ const rules: ReadonlyMap<string, RefusalRule> = new Map(
 export function refusalCode(sqlstate: string): ErrorCode | null {
   const rule = rules.get(sqlstate);
   if (rule === undefined) return null;
+  if (rule === "rowSize") return "row-too-large";
   return rule === "size" ? "commit-too-large" : "write-refused";
 }
 
 /**
- * The error an application should see when a guard refused its statement: `write-refused` or `commit-too-large`, with the
+ * The error an application should see when a guard refused its statement: `write-refused`, `commit-too-large` or `row-too-large`, with the
  * table, the rule and the guard's message in its details. Any other error comes back as it is.
  */
 export function refusalOf(error: unknown): unknown {
