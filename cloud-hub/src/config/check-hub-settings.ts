@@ -1,3 +1,4 @@
+import { trustedProxies } from "@hayloft/engine/ws";
 import type { HubSettings } from "./hub-settings.ts";
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/;
@@ -28,5 +29,10 @@ export function hubSettingProblems(settings: HubSettings): readonly string[] {
     problems.push("watch.late_minutes: must be less than watch.silent_minutes");
   if (settings["watch.silent_minutes"] >= settings["watch.lost_minutes"])
     problems.push("watch.silent_minutes: must be less than watch.lost_minutes");
+  try {
+    trustedProxies(settings["http.trusted_proxies"]);
+  } catch {
+    problems.push("http.trusted_proxies: holds something else than addresses and networks such as 10.0.0.0/8");
+  }
   return problems;
 }

@@ -41,10 +41,11 @@ export const hubSettings = defineSettings("HAYLOFT_HUB", {
     schemes: ["http", "https"],
     about: "The address by which nodes reach this hub, when a proxy stands in front.",
   },
-  "http.trust_proxy": {
-    type: "boolean",
-    default: false,
-    about: "Take the caller's address from the last X-Forwarded-For entry.",
+  "http.trusted_proxies": {
+    type: "list",
+    default: [],
+    itemsMax: 64,
+    about: "Proxies in front: addresses or networks (10.0.0.0/8) whose X-Forwarded-For names the caller for limits per address.",
   },
   "http.admin_token_file": {
     type: "secretFile",

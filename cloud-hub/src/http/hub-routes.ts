@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Database, NodeIdentity } from "@hayloft/engine";
+import { networkOf, remoteAddress, trustedProxies } from "@hayloft/engine/ws";
 import { HayloftError } from "@hayloft/engine";
 import type { HubSettings } from "../config/hub-settings.ts";
 import { listNodes } from "../admin/nodes.ts";
@@ -9,7 +10,6 @@ import { parseEnrolRequest } from "../enrol/enrol-request.ts";
 import { RateLimiter } from "../enrol/rate-limiter.ts";
 import type { Readiness } from "../watch/readiness.ts";
 import { assertAdmin } from "./admin-access.ts";
-import { callerAddress, networkOf } from "./caller-address.ts";
 import type { Route } from "./hub-server.ts";
 import { readJsonBody } from "./read-json-body.ts";
 
@@ -80,7 +80,7 @@ export function hubRoutes(options: HubRoutesOptions): readonly Route[] {
 }
 
 async function enrol(options: HubRoutesOptions, limiter: RateLimiter, request: IncomingMessage): Promise<unknown> {
-  const address = callerAddress(request, options.settings["http.trust_proxy"]);
+  const address = remoteAddress(request, trustedProxies(options.settings["http.trusted_proxies"]));
   try {
     const retryMs = limiter.take(networkOf(address), options.state.nowMs());
     if (retryMs > 0) throw new HayloftError("limit-reached", { limit: "enrol.attempts_per_minute", retryMs });

@@ -195,7 +195,10 @@ async function writePart(
   if (code !== undefined) throw new RefusedPart(code, unverified.has(part));
   const { waiting } = await splitWaiting(tx, env, tenant, [part]);
   if (waiting.length > 0) throw new RefusedPart("refused-parent");
-  const { losers } = await writeUnchecked(tx, env, tenant, [withoutEvictions(part, request.from)], request.from);
+  const { losers } = await writeUnchecked(tx, env, tenant, [withoutEvictions(part, request.from)], {
+    from: request.from,
+    duplicates: "likely",
+  });
   return {
     refusal: null,
     rows: before.rows + part.changes.reduce((sum, change) => sum + change.rowCount, 0),

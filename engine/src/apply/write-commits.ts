@@ -37,9 +37,9 @@ async function writeAll(
   env: ReplicaEnvironment,
   tenant: string,
   commits: readonly Commit[],
-  { from, duplicates }: Writing,
+  writing: Writing,
 ): Promise<readonly CommitLoser[]> {
-  const { losers, checks } = await writeUnchecked(tx, env, tenant, commits, from);
+  const { losers, checks } = await writeUnchecked(tx, env, tenant, commits, writing);
   if (checks) await checkReferences(tx);
   return losers;
 }
@@ -55,7 +55,7 @@ export async function writeUnchecked(
   env: ReplicaEnvironment,
   tenant: string,
   commits: readonly Commit[],
-  from: ApplyRequest["from"],
+  { from, duplicates }: Writing,
 ): Promise<{ readonly losers: readonly CommitLoser[]; readonly checks: boolean }> {
   const losers: CommitLoser[] = [];
   const tables = itemsByTable(commits, from);

@@ -3,6 +3,8 @@
  * what was sent may never arrive. The in-memory, `ws` and browser adapters implement it.
  */
 export interface Link {
+  /** The network address that the peer connects from, for limits; null or absent when there is none. */
+  readonly address?: string | null;
   /** Queues one message. False when more than the high-water mark is waiting: send no more bulk until it has drained. */
   send(bytes: Uint8Array): boolean;
   /** Bytes accepted by `send` and not yet handed to the network. */

@@ -20,6 +20,10 @@ export interface AnswerOptions {
   readonly parent: { readonly node: string; readonly publicKey: Uint8Array; readonly tenant: string } | null;
   /** Something changed that receipts or other sessions wait for. */
   readonly onProgress: (tenant: string) => void;
+  /** Something of the peer was stored: the session was worth its while. */
+  readonly onStored?: () => void;
+  /** True while our own parent has yet to send us the registry, so that we cannot tell whom we know. */
+  readonly unready?: () => Promise<boolean>;
 }
 
 type Answerers = {
@@ -48,12 +52,16 @@ const answerers: Answerers = {
   },
   "check-child": checkChild,
   "read-log": readLog,
-  apply: async ({ ports }, { request }) =>
-    work({ type: "applied", tenant: request.slice.tenant, result: await ports.storage.apply(request) }),
+  apply: async ({ ports, onStored }, { request }) => {
+    const result = await ports.storage.apply(request);
+    if (result.commitsApplied > 0) onStored?.();
+    return work({ type: "applied", tenant: request.slice.tenant, result });
+  },
   "read-part": readPart,
-  "apply-part": async ({ ports }, { request }) => {
+  "apply-part": async ({ ports, onStored }, { request }) => {
     const { tenant } = request.part.slice;
     const result = await ports.storage.applyPart(request);
+    onStored?.();
     return work(result === null ? { type: "part-staged", tenant } : { type: "applied", tenant, result });
   },
   "record-ack": async ({ ports, onProgress }, { ack }) => {
@@ -80,6 +88,7 @@ const answerers: Answerers = {
   "read-page": readPage,
   "apply-page": async (options, { page, ownAfter }) => {
     await options.ports.storage.applySnapshot(parentNode(options), page.chunk, page.at, ownAfter);
+    options.onStored?.();
     return work({ type: "page-applied", tenant: page.chunk.tenant });
   },
   "finish-snapshot": async (options, { at }) => {
@@ -102,15 +111,17 @@ const nobodysKey = new Uint8Array(32);
 
 /** The same work for a node that exists and for one that does not: one look-up and one check of a signature. */
 async function checkChild(
-  { ports, sharedTenant }: AnswerOptions,
+  { ports, sharedTenant, unready }: AnswerOptions,
   { hello, nonce, prove }: EffectOf<"check-child">,
 ): Promise<SessionEvent> {
   const found = await ports.registry.find({ tenant: hello.tenant, node: hello.node });
   const proof = proofOf("child", hello, nonce, ports.identity.nodeId);
   const proven = ports.verify(found?.publicKey ?? nobodysKey, proof, prove.signature);
-  if (found === null || !proven) return answer({ type: "child-checked", node: null, positions: nowhere });
+  if (found === null || !proven) {
+    return answer({ type: "child-checked", node: null, positions: nowhere, unready: (await unready?.()) ?? false });
+  }
   const positions = await readPositions(ports, found.node, [sharedTenant, found.grant.tenant], []);
-  return answer({ type: "child-checked", node: { node: found.node, grant: found.grant }, positions });
+  return answer({ type: "child-checked", node: { node: found.node, grant: found.grant }, positions, unready: false });
 }
 
 const nowhere: Positions = { heads: [], received: [], acknowledged: [], unfinished: [], granted: null, staged: [] };

@@ -74,7 +74,7 @@ it(
       ({ peers }) => peers[0]?.connected === true,
     );
 
-    proxy.blockAfter(3 * MEBIBYTE);
+    proxy.blockAfter(MEBIBYTE);
     const before = aliveBytes();
     const memory = watchMemory();
     await box.query(

@@ -39,6 +39,12 @@ function reasonOf(closeCode: number): ErrorCode {
   return closeCode === 4429 ? "limit-reached" : "unavailable";
 }
 
+const askedDelayMsMax = 60_000;
+
+/** What a parent that cannot serve us yet asked for. */
+const askedDelayMs = (asked: unknown): number | null =>
+  typeof asked === "number" && asked >= 0 ? Math.min(asked, askedDelayMsMax) : null;
+
 /** Keeps a session with the parent: dials, and dials again after a growing, random delay, for ever. */
 export class ParentLink {
   readonly #options: ParentLinkOptions;
@@ -49,6 +55,8 @@ export class ParentLink {
   #ended = false;
   #openedMs: number | null = null;
   #comeBackMs: number | null = null;
+  /** The present session has brought something: however short it was, the next attempt need not wait longer. */
+  #productive = false;
   #skewMs: number | null = null;
   #lastError: { readonly code: string; readonly atMs: number } | null = null;
   #abort = new AbortController();
@@ -66,6 +74,13 @@ export class ParentLink {
 
   get filling(): boolean {
     return this.#filling.size > 0;
+  }
+
+  /** True before the first snapshot of the tenant's rows is complete. */
+  async unready(): Promise<boolean> {
+    const { ports, target, tenant } = this.#options;
+    const received = await ports.storage.receivedCursors(target.node);
+    return !received.some((cursor) => cursor.tenant === tenant);
   }
 
   state(): PeerState {
@@ -118,7 +133,13 @@ export class ParentLink {
       sharedTenant: local.sharedTenant,
       parent: { node: target.node, publicKey: target.publicKey, tenant },
       onNotice: (notice) => this.#notice(notice),
-      onProgress,
+      onProgress: (of) => {
+        this.#productive = true;
+        onProgress(of);
+      },
+      onStored: () => {
+        this.#productive = true;
+      },
       onClosed: ({ code }) => {
         if (this.#runner === runner) this.#runner = null;
         if (!this.#ended && !this.#stopped) this.#remember(reasonOf(code));
@@ -160,6 +181,7 @@ export class ParentLink {
           details: { ...notice.details, code: notice.code, by: notice.by },
           error: null,
         });
+        if (notice.by === "peer") this.#comeBackMs = askedDelayMs(notice.details["afterMs"]) ?? this.#comeBackMs;
         if (!this.#stopped) this.#remember(notice.code);
     }
   }
@@ -195,7 +217,8 @@ export class ParentLink {
     const { timers, random } = this.#options.ports;
     const lasted = this.#openedMs === null ? 0 : timers.moment().steadyMs - this.#openedMs;
     this.#openedMs = null;
-    this.#attempt = lasted >= steadyMs ? 0 : this.#attempt;
+    this.#attempt = lasted >= steadyMs || this.#productive || this.#comeBackMs !== null ? 0 : this.#attempt;
+    this.#productive = false;
     const delayMs = (this.#comeBackMs ?? 0) + fullJitterMs(this.#attempt, random());
     this.#comeBackMs = null;
     this.#attempt += 1;

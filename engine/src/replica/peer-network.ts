@@ -4,6 +4,7 @@ import type { LocalSide } from "../session/local-side.ts";
 import { parentSession, stepParent } from "../session/parent-session.ts";
 import type { ParentSession } from "../session/parent-session.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
+import { Admission } from "./admission.ts";
 import { HeadWatch } from "./head-watch.ts";
 import { ParentLink } from "./parent-link.ts";
 import type { ParentTarget } from "./parent-link.ts";
@@ -49,6 +50,7 @@ export class PeerNetwork {
   readonly #heads: HeadWatch;
   readonly #parent: ParentLink | null;
   readonly #children = new Set<Child>();
+  readonly #admission: Admission;
   readonly #byNode = new Map<string, Child>();
   #cancelTick: () => void = () => undefined;
   #ticks = 0;
@@ -62,6 +64,7 @@ export class PeerNetwork {
 
   constructor(options: PeerNetworkOptions) {
     this.#options = options;
+    this.#admission = new Admission(options.local.limits);
     const { ports, local, tenant, parent } = options;
     this.#heads = new HeadWatch({ ports, tenants: () => this.#tenants(), onGrown: (heads) => this.#grown(heads) });
     this.#parent =
@@ -99,12 +102,13 @@ export class PeerNetwork {
 
   /** Takes over a connection from a child. */
   accept(link: Link): void {
-    const { limits } = this.#options.local;
     if (this.#draining || this.#stopped) return link.close(1012, "draining");
-    const strangers = this.#children.size - this.#byNode.size;
-    if (strangers >= limits.unauthenticatedMax || this.#children.size >= limits.sessionsMax)
-      return link.close(4429, "limit-reached");
     const { ports, local } = this.#options;
+    const strangers = [...this.#children].flatMap((other) => (other.key === null ? [other.link.address ?? null] : []));
+    const crowd = { sessions: this.#children.size, strangers };
+    if (this.#admission.refusal(link.address ?? null, crowd, ports.timers.moment().steadyMs) !== null) {
+      return link.close(4429, "limit-reached");
+    }
     const runner = new SessionRunner<ParentSession>({
       link,
       ports,
@@ -112,6 +116,7 @@ export class PeerNetwork {
       step: stepParent,
       sharedTenant: local.sharedTenant,
       parent: null,
+      unready: async () => (await this.#parent?.unready()) ?? false,
       onNotice: (notice) => this.#notice(child, notice),
       onProgress: (tenant) => this.#progress(tenant),
       onClosed: () => this.#closed(child),

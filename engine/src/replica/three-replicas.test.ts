@@ -121,11 +121,11 @@ describe("tablet, edge and hub", () => {
     const tablet = await harbour.open(harbour.own(await freshPglite()), tabletIdentity, { parent });
     const ships = async (replica: HarbourReplica): Promise<number> =>
       (await replica.db.selectFrom("ship").select("id").execute()).length;
-    // The edge cannot admit the tablet before it holds its registry row, and the tablet's next attempt may be a minute away.
+    // The edge cannot admit the tablet before it holds its registry row; until then it asks it to come back soon.
     const half = await eventually(
       async () => await ships(tablet),
       (count) => count > 0,
-      90_000,
+      30_000,
     );
     expect(upper.blocked).toBe(true);
     expect(half).toBeLessThan(3_000);
@@ -134,11 +134,11 @@ describe("tablet, edge and hub", () => {
       await eventually(
         async () => await ships(replica),
         (count) => count === 3_000,
-        90_000,
+        30_000,
       );
     const wanted = await digests(hub);
     for (const replica of [edge, tablet]) expect(await digests(replica)).toBe(wanted);
-  }, 300_000);
+  }, 120_000);
 
   it("receipts survive a restart of the replica that wrote", async () => {
     const { replica: hub, identity: hubIdentity } = await harbour.hub(harbour.own(await freshPostgres()));

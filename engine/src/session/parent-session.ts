@@ -56,6 +56,9 @@ type Table = {
   readonly [P in Phase]: { readonly [E in SessionEvent["type"]]: (state: In<P>, event: EventOf<E>, at: Moment) => ParentStep };
 };
 
+/** A child that a replica without its registry cannot judge is to come back so soon. */
+const unreadyMs = 1_000;
+
 const closed: Closed = { phase: "closed" };
 
 export const parentSession = (local: LocalSide): ParentSession => ({ phase: "idle", local });
@@ -180,7 +183,8 @@ function onProve(state: Welcomed, prove: ProveFrame): ParentStep {
 function onChildChecked(state: Admitting, event: EventOf<"answer">, at: Moment): ParentStep {
   const { answer } = event;
   if (answer.type !== "child-checked") return refuse(state, event);
-  if (answer.node === null) return end("auth-failed");
+  if (answer.node === null)
+    return answer.unready ? end("unavailable", { reason: "filling", afterMs: unreadyMs }) : end("auth-failed");
   const { local, prove } = state;
   const { grant, node } = answer.node;
   const { heads, received, staged } = answer.positions;

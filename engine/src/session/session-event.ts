@@ -48,7 +48,13 @@ export type HandshakeAnswer =
   /** The registry was read, and our `welcome` signed. Nothing here tells whether the node is known. */
   | { readonly type: "welcome-signed"; readonly signature: Uint8Array }
   /** The child's proof was checked. `node` is null for a wrong key, an unknown node and a revoked one alike. */
-  | { readonly type: "child-checked"; readonly node: RegisteredNode | null; readonly positions: Positions };
+  | {
+      readonly type: "child-checked";
+      readonly node: RegisteredNode | null;
+      readonly positions: Positions;
+      /** The registry is not here yet: who is not known now may be soon. */
+      readonly unready: boolean;
+    };
 
 /** What became of an effect of the replication. */
 export type ReplicationEvent =

@@ -32,6 +32,11 @@ export interface SessionLimits {
   /** Sessions of a replica that have not proven who they are, and sessions in all. */
   readonly unauthenticatedMax: number;
   readonly sessionsMax: number;
+  /** Of those that have not proven who they are, how many may come from one address. Nodes behind one router share it. */
+  readonly unauthenticatedPerAddressMax: number;
+  /** Handshakes begun in a second, on average and at once: a storm of reconnects is let in at the rate that can be served. */
+  readonly handshakesPerSecond: number;
+  readonly handshakesAtOnce: number;
 }
 
 export const defaultSessionLimits: SessionLimits = {
@@ -54,4 +59,7 @@ export const defaultSessionLimits: SessionLimits = {
   rejectsMax: 8,
   unauthenticatedMax: 256,
   sessionsMax: 20_000,
+  unauthenticatedPerAddressMax: 64,
+  handshakesPerSecond: 100,
+  handshakesAtOnce: 100,
 };

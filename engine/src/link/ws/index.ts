@@ -1,2 +1,3 @@
+export * from "./remote-address.ts";
 export * from "./serve-children.ts";
 export * from "./ws-link.ts";

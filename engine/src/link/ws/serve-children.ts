@@ -3,6 +3,7 @@ import type { Server as SecureServer } from "node:https";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import type { Replica } from "../../replica/replica.ts";
+import { networkOf, remoteAddress, trustedProxies } from "./remote-address.ts";
 import { WsLink, wsLimits } from "./ws-link.ts";
 
 export interface ServeChildrenOptions {
@@ -14,6 +15,11 @@ export interface ServeChildrenOptions {
    * it proves itself by its key. Default: none.
    */
   readonly origins?: readonly string[];
+  /**
+   * Addresses and networks of proxies in front of the server. Of their requests `X-Forwarded-For` says where they come from,
+   * which the limit of unproven connections per address counts; of all others the header is ignored. Default: none.
+   */
+  readonly trustedProxies?: readonly string[];
 }
 
 export interface ChildrenServer {
@@ -21,10 +27,11 @@ export interface ChildrenServer {
   close(): Promise<void>;
 }
 
-/** Lets children of a replica connect over an HTTP server's upgrades. The server stays the caller's. */
+/** Lets children of a replica connect over an HTTP server's upgrades. The server stays the caller's. Throws `config-invalid` for a proxy that is no address. */
 export function serveChildren(replica: Pick<Replica<never>, "accept">, options: ServeChildrenOptions): ChildrenServer {
   const path = options.path ?? "/sync";
   const origins: ReadonlySet<string> = new Set(options.origins);
+  const trusted = trustedProxies(options.trustedProxies ?? []);
   const sockets = new WebSocketServer({ noServer: true, clientTracking: false, ...wsLimits });
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     if (pathOf(request) !== path) {
@@ -37,7 +44,8 @@ export function serveChildren(replica: Pick<Replica<never>, "accept">, options: 
       refuse(socket, "403 Forbidden");
       return;
     }
-    sockets.handleUpgrade(request, socket, head, (connection) => replica.accept(new WsLink(connection)));
+    const address = networkOf(remoteAddress(request, trusted));
+    sockets.handleUpgrade(request, socket, head, (connection) => replica.accept(new WsLink(connection, address)));
   };
   options.server.on("upgrade", upgrade);
   return {

@@ -18,6 +18,7 @@ const handshakeTimeoutMs = 10_000;
 
 /** A link over a connected `ws` socket. */
 export class WsLink implements Link {
+  readonly address: string | null;
   readonly #socket: WebSocket;
   #waiting: Uint8Array[] = [];
   #listener: ((bytes: Uint8Array) => void) | null = null;
@@ -25,8 +26,9 @@ export class WsLink implements Link {
   #closed: LinkClosed | null = null;
   #closing = false;
 
-  constructor(socket: WebSocket) {
+  constructor(socket: WebSocket, address: string | null = null) {
     this.#socket = socket;
+    this.address = address;
     socket.binaryType = "nodebuffer";
     socket.on("message", (data, isBinary) => this.#receive(data, isBinary));
     socket.on("close", (code, reason) => this.#end({ code, reason: reason.toString() }));
