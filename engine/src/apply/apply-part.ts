@@ -1,24 +1,24 @@
-import { changesBytes } from "../commit/changes-bytes.ts";
 import { commitHashOf } from "../commit/commit-hash.ts";
 import type { Change, Commit } from "../commit/commit.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
 import { KeptParts } from "../log/keep-foreign.ts";
-import { holdCommits } from "../quarantine/held-commit.ts";
-import { releaseHeld, splitWaiting } from "../quarantine/release-held.ts";
+import type { HeldBefore } from "../quarantine/dependence.ts";
+import { HeldIndex } from "../quarantine/held-index.ts";
+import { releaseAfter } from "../quarantine/release-after.ts";
+import { settleRefused } from "../quarantine/settle-refused.ts";
+import { takeActions } from "../quarantine/take-actions.ts";
 import { outcomesToTell, storeOutcome } from "../receipt/outcomes.ts";
 import type { ApplyPartRequest, ApplyRequest, ApplyResult } from "../replica/replica-storage.ts";
+import { bringsRowsIn } from "../scope/entering-rows.ts";
 import type { Database, SqlSession } from "../store/database.ts";
 import { acceptCommits, storeOriginMarks } from "./accept-commits.ts";
 import { beginApplying, type ReplicaEnvironment } from "./apply-environment.ts";
-import { checkTenant, forgetClaims, judge, withoutEvictions } from "./apply-slice.ts";
+import { checkTenant, forgetClaims, takesRows } from "./apply-slice.ts";
 import { RefusedCommits } from "./batch.ts";
-import { bringsRowsIn } from "../scope/entering-rows.ts";
+import { judgeCommits, type JudgedSource } from "./judge-commits.ts";
 import { lockCursor, moveCursor, noteDue } from "./peer-cursor.ts";
 import { dropStaged, readStaged, type StagedKey, stagedDigests, stagedKey, stagePart } from "./staged-parts.ts";
 import { checkReferences, refusalOfFailure, writeUnchecked } from "./write-commits.ts";
-
-/** A refused commit with more bytes than this is set aside without its changes: its author has them. */
-const HELD_BYTES_MAX = 16 * 1_048_576;
 
 /**
  * Stores a part of a commit, and with the last one applies the commit: part by part, so that one is in memory at a time, in one
@@ -54,170 +54,165 @@ async function applyStaged(
   const digests = await stagedDigests(tx, key);
   const { fresh } = await acceptCommits(tx, env, whole, nowMs, (commit) => commitHashOf(commit, digests, env.sha256));
   const [commit] = fresh;
-  const taken = commit === undefined ? nothing : await takeCommit(tx, env, whole, commit, key);
+  const taken = commit === undefined ? nothing : await takeCommit(tx, env, { tenant, peer, from, grant }, commit, key);
   await dropStaged(tx, peer, tenant);
   const position = Math.max(received, upTo);
   const told = { tenant, peer, grant, after, upTo: position };
-  const { outcomes, areMore } = from === "child" ? await outcomesToTell(tx, env, told, header) : { outcomes: [], areMore: false };
+  const { outcomes, areMore } = from === "child" ? await outcomesToTell(tx, env, told, []) : { outcomes: [], areMore: false };
   await moveCursor(tx, whole, position);
   const refill = from === "parent" && taken.entering;
-  const purge = from === "parent" && taken.refusal !== null && taken.evicting;
+  const purge = from === "parent" && taken.aside !== null && taken.evicting;
   if (refill || purge) await noteDue(tx, whole, { refill, purge });
   return {
     position,
     outcomes,
     untold: areMore,
     refill,
-    rowsApplied: taken.refusal === null ? taken.rows : 0,
-    commitsApplied: taken.refusal === null ? fresh.length : 0,
+    rowsApplied: taken.aside === null ? taken.rows : 0,
+    commitsApplied: taken.aside === null ? fresh.length : 0,
     commitsDuplicate: header.length - fresh.length,
   };
 }
 
-/** Writes the commit, or refuses it whole. */
+/** Writes the commit, or sets it aside whole. */
 async function takeCommit(
   tx: SqlSession,
   env: ReplicaEnvironment,
-  request: ApplyRequest,
+  source: JudgedSource,
   commit: Commit,
   key: StagedKey,
 ): Promise<WrittenParts> {
-  const { peer, from } = request;
   const { tenant } = commit;
-  const peerTold = from === "child" ? peer : null;
-  const written = await writeParts(tx, env, request, commit, key);
-  if (written.refusal === null || !written.refusal.unverified) await storeOriginMarks(tx, tenant, [commit]);
-  if (written.refusal !== null) {
-    const { code } = written.refusal;
-    const held = await heldContent(tx, commit, key);
-    await holdCommits(
-      tx,
-      tenant,
-      [{ commit: held ?? commit, code, retryable: code === "refused-parent" && held !== null }],
-      peer,
-    );
-    await storeOutcome(tx, commit, { outcome: "refused", code, peer: peerTold, toldPosition: null });
+  const written = await writeParts(tx, env, source, commit, key);
+  const { aside } = written;
+  if (aside === null || !aside.unverified) await storeOriginMarks(tx, tenant, [commit]);
+  if (aside !== null) {
+    // What is set aside is kept whole, in one row: it has to be judged again, shown and sent again as it came.
+    const held = await wholeCommit(tx, commit, key);
+    const refused = new Map(aside.code === null ? [] : [[held, aside.code] as const]);
+    const dependants = new Map(aside.cause === null ? [] : [[held, aside.cause] as const]);
+    await settleRefused(tx, env, source, { refused, dependants, markOf: () => aside.mark, order: [held] });
+    await releaseAfter(tx, env, tenant, { applied: [], dependants: [...dependants.values()] });
     return written;
   }
-  if (from === "child") await forgetClaims(tx, tenant, [commit]);
-  if (from === "child" && written.lost) {
-    await storeOutcome(tx, commit, { outcome: "merged", code: null, peer, toldPosition: null });
+  if (source.from === "child") await forgetClaims(tx, tenant, [commit]);
+  if (source.from === "child" && written.lost) {
+    await storeOutcome(tx, commit, { outcome: "merged", code: null, peer: source.peer, toldPosition: null });
   }
-  if (written.isReferenced) await releaseHeld(tx, env, tenant);
+  if (await anyHeld(tx, tenant)) {
+    for await (const part of partsOf(tx, commit, key)) await releaseAfter(tx, env, tenant, { applied: [part], dependants: [] });
+  }
   return written;
 }
 
-interface Refusal {
-  readonly code: ErrorCode;
+/** Why the commit is not written. */
+interface SetAside {
+  readonly code: ErrorCode | null;
+  /** The held commit on which it builds. */
+  readonly cause: HeldBefore | null;
+  readonly mark: string;
   /** True when the peer may not speak for the author: the origin's mark must not move. */
   readonly unverified: boolean;
 }
 
 interface WrittenParts {
-  readonly refusal: Refusal | null;
+  readonly aside: SetAside | null;
   readonly rows: number;
   /** Some value of the commit lost under its rule. */
   readonly lost: boolean;
-  /** It brought rows that others may wait for. */
-  readonly isReferenced: boolean;
   /** From the parent: a row to which others refer moved in, so that what was hidden beneath it has to be filled. */
   readonly entering: boolean;
   /** It says that rows left the scope. */
   readonly evicting: boolean;
 }
 
-const nothing: WrittenParts = {
-  refusal: null,
-  rows: 0,
-  lost: false,
-  isReferenced: false,
-  entering: false,
-  evicting: false,
-};
+const nothing: WrittenParts = { aside: null, rows: 0, lost: false, entering: false, evicting: false };
 
 /** Some part of the commit cannot be taken, hence none. */
-class RefusedPart extends Error {
-  readonly refusal: Refusal;
+class PartSetAside extends Error {
+  readonly aside: SetAside;
 
-  constructor(code: ErrorCode, unverified = false) {
-    super("a part of the commit is refused");
-    this.name = "RefusedPart";
-    this.refusal = { code, unverified };
+  constructor(aside: SetAside) {
+    super("a part of the commit cannot be taken");
+    this.name = "PartSetAside";
+    this.aside = aside;
   }
 }
 
 async function writeParts(
   tx: SqlSession,
   env: ReplicaEnvironment,
-  request: ApplyRequest,
+  source: JudgedSource,
   commit: Commit,
   key: StagedKey,
 ): Promise<WrittenParts> {
-  const kept = new KeptParts(tx, env, { peer: request.peer, from: request.from, tenant: commit.tenant });
+  const held = await HeldIndex.open(tx, env, source);
+  const kept = new KeptParts(tx, env, source);
   let written = nothing;
   await tx.script("savepoint hayloft_parts");
   try {
-    for await (const { slice } of readStaged(tx, key)) {
-      const changes = slice.commits[0]?.changes ?? [];
-      written = await writePart(tx, env, request, { ...commit, changes }, written);
-      await kept.add({ ...commit, changes });
+    for await (const part of partsOf(tx, commit, key)) {
+      written = await writePart(tx, env, { source, held }, part, written);
+      await kept.add(part);
+      await takeActions(tx, env, part);
     }
     await checkReferences(tx);
     await kept.end(commit);
     await tx.script("release savepoint hayloft_parts");
     return written;
   } catch (error) {
-    const refusal = refusalOf(error);
-    if (refusal === null) throw error;
+    const aside = asideOf(env, error);
+    if (aside === null) throw error;
     await tx.script("rollback to savepoint hayloft_parts; release savepoint hayloft_parts");
-    return { ...written, refusal };
+    return { ...written, aside };
   }
 }
 
-function refusalOf(error: unknown): Refusal | null {
-  if (error instanceof RefusedPart) return error.refusal;
+function asideOf(env: ReplicaEnvironment, error: unknown): SetAside | null {
+  if (error instanceof PartSetAside) return error.aside;
   const code = error instanceof RefusedCommits ? ([...error.refused.values()][0] ?? null) : refusalOfFailure(error);
-  return code === null ? null : { code, unverified: false };
+  return code === null ? null : { code, cause: null, mark: env.catalogMark, unverified: false };
 }
 
-/** Judges and writes one part, given what was written before it. Throws `RefusedPart` and what writing throws. */
+/** Judges and writes one part, given what was written before it. Throws `PartSetAside` and what writing throws. */
 async function writePart(
   tx: SqlSession,
   env: ReplicaEnvironment,
-  request: ApplyRequest,
+  { source, held }: { readonly source: JudgedSource; readonly held: HeldIndex },
   part: Commit,
   before: WrittenParts,
 ): Promise<WrittenParts> {
-  const { tenant } = part;
-  const entering = before.entering || (request.from === "parent" && (await bringsRowsIn(tx, env, tenant, [part])));
-  const { refused, unverified } = await judge(tx, env, request, [part]);
-  const code = refused.get(part);
-  if (code !== undefined) throw new RefusedPart(code, unverified.has(part));
-  const { waiting } = await splitWaiting(tx, env, tenant, [part]);
-  if (waiting.length > 0) throw new RefusedPart("refused-parent");
-  const { losers } = await writeUnchecked(tx, env, tenant, [withoutEvictions(part, request.from)], {
-    from: request.from,
-    duplicates: "likely",
-  });
+  const { tenant, from } = source;
+  const { refused, unverified, markOf } = await judgeCommits(tx, env, source, [part]);
+  const code = refused.get(part) ?? null;
+  const { causes } = await held.split([part], refused);
+  const cause = causes.get(part) ?? null;
+  if (code !== null || cause !== null) {
+    throw new PartSetAside({ code, cause: code === null ? cause : null, mark: markOf(part), unverified: unverified.has(part) });
+  }
+  const entering = before.entering || (from === "parent" && (await bringsRowsIn(tx, env, tenant, [part])));
+  const { losers } = await writeUnchecked(tx, env, tenant, [part], { from, duplicates: "likely" });
   return {
-    refusal: null,
+    aside: null,
     rows: before.rows + part.changes.reduce((sum, change) => sum + change.rowCount, 0),
     lost: before.lost || losers.some(({ loser }) => loser.lost === "incoming"),
-    isReferenced: before.isReferenced || part.changes.some(({ table }) => env.referenced.has(table)),
     entering,
-    evicting: before.evicting || part.changes.some(({ op }) => op === "evict"),
+    evicting: before.evicting || takesRows(part),
   };
 }
 
-/** The commit with its changes, to be set aside; null when they are too many. */
-async function heldContent(tx: SqlSession, commit: Commit, key: StagedKey): Promise<Commit | null> {
+/** The commit with the changes of one stored part after another. */
+async function* partsOf(tx: SqlSession, commit: Commit, key: StagedKey): AsyncGenerator<Commit> {
+  for await (const { slice } of readStaged(tx, key)) yield { ...commit, changes: slice.commits[0]?.changes ?? [] };
+}
+
+async function wholeCommit(tx: SqlSession, commit: Commit, key: StagedKey): Promise<Commit> {
   const changes: Change[] = [];
-  let bytes = 0;
-  for await (const { slice } of readStaged(tx, key)) {
-    const more = slice.commits[0]?.changes ?? [];
-    bytes += changesBytes(more);
-    if (bytes > HELD_BYTES_MAX) return null;
-    changes.push(...more);
-  }
+  for await (const part of partsOf(tx, commit, key)) for (const change of part.changes) changes.push(change);
   return { ...commit, changes };
+}
+
+async function anyHeld(tx: SqlSession, tenant: string): Promise<boolean> {
+  const { rows } = await tx.query(`select from hayloft.quarantine where tenant_id = $1 and state = 'held' limit 1`, [tenant]);
+  return rows.length > 0;
 }

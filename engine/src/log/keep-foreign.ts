@@ -49,7 +49,7 @@ export async function keepForeign(
     bytes: bytes[index] ?? 0,
     lane: laneOf(env, changes),
   }));
-  await place(tx, origin, placed, highest);
+  await placeCommits(tx, origin, placed, highest);
 }
 
 /** Where foreign commits come from. */
@@ -81,7 +81,7 @@ async function nextTxns(tx: SqlSession, count: number): Promise<readonly number[
 }
 
 /** Gives commits whose changes are stored their places behind the head. */
-async function place(tx: SqlSession, origin: ForeignOrigin, placed: readonly Placed[], highest: bigint): Promise<void> {
+async function placeCommits(tx: SqlSession, origin: ForeignOrigin, placed: readonly Placed[], highest: bigint): Promise<void> {
   const { tenant } = origin;
   const { rows } = await tx.query<{ position: number }>(`select position from hayloft.lock_head($1)`, [tenant]);
   const start = rows[0]?.position ?? 0;
@@ -132,7 +132,7 @@ export class KeptParts {
     }
     if (this.#txn === 0) [this.#txn = 0] = await nextTxns(this.#tx, 1);
     const placed = { commit, txn: this.#txn, rows: this.#rows, bytes: this.#bytes, lane: this.#lane };
-    await place(this.#tx, this.#origin, [placed], commit.stamp);
+    await placeCommits(this.#tx, this.#origin, [placed], commit.stamp);
   }
 }
 
