@@ -47,6 +47,12 @@ export const hubSettings = defineSettings("HAYLOFT_HUB", {
     itemsMax: 64,
     about: "Proxies in front: addresses or networks (10.0.0.0/8) whose X-Forwarded-For names the caller for limits per address.",
   },
+  "http.origins": {
+    type: "list",
+    default: [],
+    itemsMax: 100,
+    about: "Origins whose pages may sync from a browser, for example https://app.example.org. Nodes need none.",
+  },
   "http.admin_token_file": {
     type: "secretFile",
     default: null,

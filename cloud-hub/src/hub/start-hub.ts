@@ -83,7 +83,11 @@ async function start(settings: HubSettings, options: StartHubOptions, undo: (() 
   const state = new HubState(settings, database, replica, clock, log);
   const routes = hubRoutes({ settings, database, identity, adminToken: secrets.adminToken, version: hubVersion(), state });
   const server = createHubServer({ tls: secrets.tls, log, routes });
-  const children = serveChildren(replica, { server, trustedProxies: settings["http.trusted_proxies"] });
+  const children = serveChildren(replica, {
+    server,
+    origins: settings["http.origins"],
+    trustedProxies: settings["http.trusted_proxies"],
+  });
   undo.push(async () => await children.close());
   const port = await listen(server, settings["http.host"], settings["http.port"]);
   const jobs = state.startJobs();

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import type { Database, KeyIdentity } from "@hayloft/engine";
-import { HayloftError, createIdentity, identityFromRecord, loadIdentity, saveIdentity } from "@hayloft/engine";
+import { HayloftError, createIdentity, identityFromRecord } from "@hayloft/engine";
+import { loadIdentity, saveIdentity } from "@hayloft/engine/node";
 
 const TIER = "cloud";
 

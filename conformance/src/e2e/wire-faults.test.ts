@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { planFarm } from "@hayloft/device-simulator";
-import { loadIdentity, newId } from "@hayloft/engine";
+import { newId } from "@hayloft/engine";
+import { loadIdentity } from "@hayloft/engine/node";
 import { weightSessionId } from "@hayloft/schema";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { BarnVoice, connectDevice, publish } from "./barn-messages.ts";

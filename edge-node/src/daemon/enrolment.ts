@@ -2,7 +2,8 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import path from "node:path";
 import type { KeyIdentity } from "@hayloft/engine";
-import { HayloftError, createIdentity, identityFromRecord, loadIdentity, saveIdentity } from "@hayloft/engine";
+import { HayloftError, createIdentity, identityFromRecord } from "@hayloft/engine";
+import { loadIdentity, saveIdentity } from "@hayloft/engine/node";
 import * as v from "valibot";
 import { requestJson } from "../http/request-json.ts";
 

@@ -103,7 +103,7 @@ async function startParts(
   const http = await startHttpServer(config, edgeRoutes(monitor));
   onStop(() => closeHttp(http, replica));
   if (config["children.listen"]) {
-    const children = serveChildren(replica, { server: http.server });
+    const children = serveChildren(replica, { server: http.server, origins: config["children.origins"] });
     onStop(() => children.close());
   }
   log.write("info", "edge-started", {

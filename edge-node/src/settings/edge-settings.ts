@@ -149,6 +149,12 @@ export const edgeSettings = defineSettings("HAYLOFT_EDGE", {
     default: false,
     about: "Accepts tablets and other replicas as children, on the HTTP port at /sync.",
   },
+  "children.origins": {
+    type: "list",
+    default: [],
+    itemsMax: 100,
+    about: "Origins whose pages may sync from a browser, for example https://app.example.org. Nodes need none.",
+  },
 
   "retention.acked_change_days": {
     type: "integer",

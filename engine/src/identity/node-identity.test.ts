@@ -2,7 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createIdentity, loadIdentity, saveIdentity, verifySignature } from "./node-identity.ts";
+import { loadIdentity, saveIdentity } from "./identity-file.ts";
+import { createIdentity, verifySignature } from "./node-identity.ts";
 
 let directory = "";
 beforeEach(() => {

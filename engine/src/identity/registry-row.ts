@@ -1,3 +1,4 @@
+import { toBase64Url } from "../platform/byte-text.ts";
 import type { NodeIdentity } from "./node-identity.ts";
 
 /** The row of `replica_node` that enrols a node. `scopes` restricts it to ids per dimension; without it the whole tenant. */
@@ -11,6 +12,6 @@ export function registryRow<Tier extends string>(
   },
 ) {
   const { tier, name, role, scopes = {} } = as;
-  const public_key = Buffer.from(identity.publicKey).toString("base64url");
+  const public_key = toBase64Url(identity.publicKey);
   return { tenant_id: identity.tenant ?? "", id: identity.nodeId, name, tier, role, public_key, scopes: JSON.stringify(scopes) };
 }

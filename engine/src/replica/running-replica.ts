@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { platform } from "#platform";
 import type { Compilable, Kysely } from "kysely";
 import { catalogHash } from "../catalog/catalog-hash.ts";
 import type { Catalog, RowsOf } from "../catalog/catalog.ts";
@@ -212,7 +212,6 @@ function storageOf(options: OpenReplicaOptions<Catalog>): SqlReplicaStorage {
     tier: identity.tier,
     hasParent: catalog.tiers[0] !== identity.tier,
     clock,
-    sha256: (input) => new Uint8Array(createHash("sha256").update(input).digest()),
     ...(projections && { projections }),
     ...(onQuarantineAction && { onQuarantineAction }),
     ...(quarantineLimits && { limits: { quarantine: quarantineLimits } }),
@@ -233,7 +232,7 @@ function portsOf(
     tendHeld: async (tenant) => await storage.tendHeld(tenant),
     notePeer: async (note) => await notePeer(database, note),
     verify: verifySignature,
-    randomBytes: (count) => new Uint8Array(randomBytes(count)),
+    randomBytes: (count) => platform.randomBytes(count),
     random: () => Math.random(),
     log: log ?? (() => undefined),
   };

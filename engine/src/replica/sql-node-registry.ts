@@ -1,3 +1,4 @@
+import { fromBase64 } from "../platform/byte-text.ts";
 import type { Database } from "../store/database.ts";
 import type { NodeKey, NodeRecord, NodeRegistry } from "./session-ports.ts";
 
@@ -32,7 +33,7 @@ export class SqlNodeRegistry implements NodeRegistry {
     );
     return rows.map((row) => ({
       node: row.id,
-      publicKey: new Uint8Array(Buffer.from(row.public_key, "base64url")),
+      publicKey: fromBase64(row.public_key) ?? new Uint8Array(0),
       grant: { tenant: row.tenant_id, tier: row.tier, role: row.role, scopes: row.scopes },
     }));
   }

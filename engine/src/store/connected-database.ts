@@ -1,6 +1,6 @@
 import { HayloftError } from "../error/hayloft-error.ts";
 import type { Database, QueryResult, SqlParameter, SqlSession, TransactionOptions } from "./database.ts";
-import type { NestingGuard } from "./nesting-guard.ts";
+import type { NestingGuard } from "../platform/platform.ts";
 import type { ConnectionSource, SqlConnection } from "./sql-connection.ts";
 import { retrySerialization } from "./transaction-retry.ts";
 import { TransactionSession } from "./transaction-session.ts";

@@ -1,9 +1,9 @@
+import { platform } from "#platform";
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import type { HayloftError } from "../../error/hayloft-error.ts";
 import { ConnectedDatabase } from "../connected-database.ts";
 import type { Database } from "../database.ts";
-import { AsyncNestingGuard } from "../nesting-guard.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { PgliteConnectionSource } from "./pglite-connection.ts";
 import { WorkerEngine } from "./worker-engine.ts";
@@ -61,6 +61,6 @@ export function pgliteDatabase(engine: WorkerEngine, durability: Database["durab
     dialect: "pglite",
     durability,
     source: new PgliteConnectionSource(engine, release),
-    guard: new AsyncNestingGuard(),
+    guard: platform.nestingGuard(),
   });
 }

@@ -1,8 +1,8 @@
+import { platform } from "#platform";
 import type { ConnectionOptions } from "node:tls";
 import pg from "pg";
 import { ConnectedDatabase } from "../connected-database.ts";
 import type { Database } from "../database.ts";
-import { AsyncNestingGuard } from "../nesting-guard.ts";
 import { readerOf } from "../value/value-text.ts";
 import { registerPool } from "./pool-use.ts";
 import { PoolConnectionSource } from "./postgres-connection.ts";
@@ -46,7 +46,7 @@ export async function openPostgresDatabase(options: PostgresOptions): Promise<Da
     dialect: "postgres",
     durability: "D3",
     source: new PoolConnectionSource(pool),
-    guard: new AsyncNestingGuard(),
+    guard: platform.nestingGuard(),
   });
   registerPool(database, pool);
   try {

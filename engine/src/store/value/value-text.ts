@@ -1,3 +1,4 @@
+import { fromHex } from "../../platform/byte-text.ts";
 import { HayloftError } from "../../error/hayloft-error.ts";
 
 /** Reads the text form of one value; text is never null here. */
@@ -15,8 +16,7 @@ function readInt8(text: string): number {
 }
 
 function readBytes(text: string): Uint8Array {
-  const bytes = Buffer.from(text.slice(2), "hex");
-  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return fromHex(text.slice(2));
 }
 
 const timestampPattern = /^(\d{4,})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?([+-]\d\d)(?::(\d\d))?( BC)?$/;

@@ -1,0 +1,63 @@
+import type { IdentityRecord, Replica } from "@hayloft/engine";
+import { createIdentity, identityFromRecord, openReplica } from "@hayloft/engine";
+import { openBrowserDatabase } from "@hayloft/engine/browser";
+import type { FarmRows } from "@hayloft/schema";
+import { farmCatalog, farmMigrations } from "@hayloft/schema";
+
+/** What the test's page offers to the test: a tablet's replica, and SQL on its database. */
+export interface TabletPage {
+  createIdentity(): IdentityRecord & { readonly publicKey: readonly number[] };
+  open(options: {
+    readonly store: string;
+    readonly identity: IdentityRecord;
+    readonly parent: { readonly url: string; readonly node: string; readonly publicKey: readonly number[] };
+  }): Promise<void>;
+  /** Runs SQL in a transaction of the replica and resolves when the parent's tier named by `until` has it, if one is named. */
+  write(sql: string, parameters: readonly (string | number)[], until: "hub" | null): Promise<void>;
+  query(sql: string): Promise<readonly Record<string, unknown>[]>;
+  connected(): Promise<boolean>;
+  durability(): string;
+  close(): Promise<void>;
+}
+
+let replica: Replica<FarmRows> | null = null;
+
+function opened(): Replica<FarmRows> {
+  if (replica === null) throw new Error("not open");
+  return replica;
+}
+
+const page: TabletPage = {
+  createIdentity: () => {
+    const made = createIdentity({ tier: "tablet", tenant: null });
+    return { ...made.toRecord(), publicKey: [...made.publicKey] };
+  },
+  open: async ({ store, identity, parent }) => {
+    const database = await openBrowserDatabase({
+      store,
+      worker: () => new Worker(new URL("./page-worker.js", import.meta.url), { type: "module" }),
+    });
+    replica = await openReplica({
+      catalog: farmCatalog,
+      migrations: farmMigrations,
+      database,
+      identity: identityFromRecord(identity),
+      parent: { ...parent, publicKey: Uint8Array.from(parent.publicKey) },
+    });
+  },
+  write: async (sql, parameters, until) => {
+    const { receipt } = await opened().write(async (_db, tx) => await tx.query(sql, parameters));
+    if (until !== null) await receipt?.until(until);
+  },
+  query: async (sql) => (await opened().database.query(sql)).rows,
+  connected: async () => (await opened().status()).peers.some(({ connected }) => connected),
+  durability: () => opened().database.durability,
+  close: async () => {
+    const { database } = opened();
+    await opened().close();
+    await database.close();
+    replica = null;
+  },
+};
+
+(globalThis as unknown as { tablet: TabletPage }).tablet = page;

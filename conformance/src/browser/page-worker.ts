@@ -1,0 +1,1 @@
+import "@hayloft/engine/browser-worker";

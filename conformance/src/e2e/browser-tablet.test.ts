@@ -1,0 +1,158 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createToken } from "@hayloft/cloud-hub";
+import { planFarm } from "@hayloft/device-simulator";
+import type { IdentityRecord } from "@hayloft/engine";
+import { newId } from "@hayloft/engine";
+import type { BrowserContext, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { openChromium } from "../browser/open-chromium.ts";
+import type { TabletPage } from "../browser/page-main.ts";
+import type { ServedPage } from "../browser/serve-page.ts";
+import { servePage } from "../browser/serve-page.ts";
+import { countOf } from "./equal-tables.ts";
+import { enterFarm } from "./farm-registry.ts";
+import { TestHub } from "./test-hub.ts";
+import { until } from "./until.ts";
+
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+
+declare const tablet: TabletPage;
+
+const plan = planFarm("t-web", "f-web", 1);
+const { tenant, farm } = plan;
+const barn = plan.barns[0]?.barn ?? "";
+
+let served: ServedPage;
+let hub: TestHub;
+let profile: string;
+let context: BrowserContext;
+
+beforeAll(async () => {
+  served = await servePage();
+  hub = await TestHub.start({ "http.origins": [served.origin] });
+  await enterFarm(hub.database, plan);
+  profile = await mkdtemp(join(tmpdir(), "hayloft-chromium-"));
+  context = await openChromium(profile);
+});
+
+afterAll(async () => {
+  await context.close();
+  await hub.end();
+  await served.close();
+  await rm(profile, { recursive: true, force: true });
+});
+
+async function load(): Promise<Page> {
+  const page = await context.newPage();
+  await page.goto(served.origin);
+  await page.waitForFunction(() => "tablet" in globalThis);
+  return page;
+}
+
+async function enrol(page: Page): Promise<IdentityRecord> {
+  const made = await page.evaluate(() => tablet.createIdentity());
+  const { token } = await createToken(hub.database, { tenant, tier: "tablet", role: "house_operator", ttlMs: 600_000 }, Date.now());
+  const response = await fetch(`${hub.url}/api/v1/enrol`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ token, publicKey: Buffer.from(made.publicKey).toString("base64url"), name: "web", tier: "tablet" }),
+  });
+  const { nodeId } = (await response.json()) as { readonly nodeId: string };
+  return { nodeId, tier: "tablet", tenant, privateKey: made.privateKey };
+}
+
+const address = (): Parameters<TabletPage["open"]>[0]["parent"] => {
+  const { nodeId, publicKey } = hub.hub.identity;
+  return { url: `${hub.url.replace(/^http/, "ws")}/sync`, node: nodeId, publicKey: [...publicKey] };
+};
+
+const open = async (page: Page, store: string, identity: IdentityRecord): Promise<void> =>
+  await page.evaluate(async (options) => await tablet.open(options), { store, identity, parent: address() });
+
+const record = (id: string, count: number): [string, (string | number)[]] => [
+  `insert into barn_mortality_event (tenant_id, id, farm_id, barn_id, occurred_at, animal_count)
+    values ($1, $2, $3, $4, '2026-11-20 08:00:00+00', $5)`,
+  [tenant, id, farm, barn, count],
+];
+
+describe("a tablet in a browser", () => {
+  it("D5 takes its master data over a WebSocket of the page, and what it writes is at the hub", async () => {
+    const page = await load();
+    await open(page, "first", await enrol(page));
+    expect(await page.evaluate(() => tablet.durability())).toBe("D1");
+    await until("the barn", async () => {
+      const rows = await page.evaluate(async () => await tablet.query("select id from barns"));
+      return rows.some((row) => row["id"] === barn);
+    });
+    const id = newId();
+    const [sql, parameters] = record(id, 4);
+    await page.evaluate(async ([text, values]) => await tablet.write(text, values, "hub"), [sql, parameters] as const);
+    expect(await countOf(hub.database, "barn_mortality_event where id = $1 and animal_count = 4", [id])).toBe(1);
+    await hub.database.query("update barns set name = 'Seen in a page' where id = $1", [barn]);
+    await until("the barn's new name", async () => {
+      const rows = await page.evaluate(async () => await tablet.query("select name from barns"));
+      return rows.some((row) => row["name"] === "Seen in a page");
+    });
+    await page.evaluate(async () => await tablet.close());
+    await page.close();
+  });
+
+  it("D5 what it wrote without the hub is in the page's storage after the page was closed, and arrives", async () => {
+    const page = await load();
+    const identity = await enrol(page);
+    await open(page, "offline", identity);
+    await until("its master data", async () => {
+      const rows = await page.evaluate(async () => await tablet.query("select 1 from barns"));
+      return rows.length > 0;
+    });
+    await hub.stop();
+    const id = newId();
+    const [sql, parameters] = record(id, 9);
+    await page.evaluate(async ([text, values]) => await tablet.write(text, values, null), [sql, parameters] as const);
+    // The page is gone without a word, as when the tab is closed.
+    await page.close();
+    await hub.start();
+    const again = await load();
+    await open(again, "offline", identity);
+    await until(
+      "the record at the hub",
+      async () => (await countOf(hub.database, "barn_mortality_event where id = $1 and animal_count = 9", [id])) === 1,
+    );
+    await again.evaluate(async () => await tablet.close());
+    await again.close();
+  });
+
+  it("F-A14 a second page of the origin cannot open the same store and is told so", async () => {
+    const [page, second] = [await load(), await load()];
+    const identity = await enrol(page);
+    await open(page, "shared", identity);
+    await expect(open(second, "shared", identity)).rejects.toThrow("store-locked");
+    await page.evaluate(async () => await tablet.close());
+    await open(second, "shared", identity);
+    await second.evaluate(async () => await tablet.close());
+    await page.close();
+    await second.close();
+  });
+
+  it("a page of an origin that the hub does not allow is refused", async () => {
+    await hub.stop();
+    const other = await TestHub.start();
+    const page = await context.newPage();
+    await page.goto(served.origin);
+    const closed = await page.evaluate(
+      async (url) =>
+        await new Promise<string>((resolve) => {
+          const socket = new WebSocket(url);
+          socket.addEventListener("open", () => resolve("open"));
+          socket.addEventListener("error", () => resolve("refused"));
+        }),
+      `${other.url.replace(/^http/, "ws")}/sync`,
+    );
+    expect(closed).toBe("refused");
+    await page.close();
+    await other.end();
+    await hub.start();
+  });
+});

@@ -1,0 +1,69 @@
+import { HayloftError } from "../error/hayloft-error.ts";
+import type { PgliteEngine } from "../store/pglite/pglite-engine.ts";
+import type { BrowserReply, BrowserRequest } from "./browser-message.ts";
+
+type Unnumbered<Request> = Request extends { readonly id: number } ? Omit<Request, "id"> : never;
+
+interface Waiting {
+  readonly resolve: (bytes: Uint8Array) => void;
+  readonly reject: (error: HayloftError) => void;
+}
+
+/** PGlite in a web worker, so that no query stops the page. */
+export class BrowserEngine implements PgliteEngine {
+  readonly #worker: Worker;
+  readonly #onFatal: (error: HayloftError) => void;
+  readonly #waiting = new Map<number, Waiting>();
+  #lastId = 0;
+  #lost: HayloftError | null = null;
+
+  constructor(worker: Worker, onFatal: (error: HayloftError) => void) {
+    this.#worker = worker;
+    this.#onFatal = onFatal;
+    worker.addEventListener("message", ({ data }: MessageEvent<BrowserReply>) => this.#settle(data));
+    worker.addEventListener("error", (event) => this.#lose(event.message));
+  }
+
+  /** Opens the database. Throws `store-failed`. */
+  async open(store: string | null): Promise<void> {
+    await this.#send({ kind: "open", store }, []);
+  }
+
+  async exec(request: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+    return await this.#send({ kind: "exec", bytes: request }, [request.buffer]);
+  }
+
+  async close(): Promise<void> {
+    try {
+      if (this.#lost === null) await this.#send({ kind: "close" }, []);
+    } finally {
+      this.#worker.terminate();
+    }
+  }
+
+  async #send(request: Unnumbered<BrowserRequest>, transfer: Transferable[]): Promise<Uint8Array> {
+    if (this.#lost !== null) throw this.#lost;
+    this.#lastId += 1;
+    const id = this.#lastId;
+    return await new Promise<Uint8Array>((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#worker.postMessage({ ...request, id }, transfer);
+    });
+  }
+
+  #settle(reply: BrowserReply): void {
+    const waiting = this.#waiting.get(reply.id);
+    this.#waiting.delete(reply.id);
+    if (reply.kind === "done") waiting?.resolve(reply.bytes);
+    else waiting?.reject(new HayloftError("store-failed", { reason: reply.reason.slice(0, 200) }));
+  }
+
+  /** Whether a statement that was running took effect is not known; calls that write have to be safe to repeat. */
+  #lose(reason: string): void {
+    if (this.#lost !== null) return;
+    this.#lost = new HayloftError("store-failed", { reason: reason.slice(0, 200) });
+    for (const waiting of this.#waiting.values()) waiting.reject(this.#lost);
+    this.#waiting.clear();
+    this.#onFatal(this.#lost);
+  }
+}

@@ -1,0 +1,10 @@
+/** What the page asks of the worker that holds the database. */
+export type BrowserRequest =
+  /** `store` names the database in the browser's storage; null keeps it in memory. */
+  | { readonly kind: "open"; readonly id: number; readonly store: string | null }
+  | { readonly kind: "exec"; readonly id: number; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly kind: "close"; readonly id: number };
+
+export type BrowserReply =
+  | { readonly kind: "done"; readonly id: number; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly kind: "failed"; readonly id: number; readonly reason: string };
