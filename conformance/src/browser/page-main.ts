@@ -12,8 +12,8 @@ export interface TabletPage {
     readonly identity: IdentityRecord;
     readonly parent: { readonly url: string; readonly node: string; readonly publicKey: readonly number[] };
   }): Promise<void>;
-  /** Runs SQL in a transaction of the replica and resolves when the parent's tier named by `until` has it, if one is named. */
-  write(sql: string, parameters: readonly (string | number)[], until: "hub" | null): Promise<void>;
+  /** Runs SQL in a transaction of the replica and resolves when the parent's tier that `until` names has it, if one is named. */
+  write(sql: string, parameters: readonly (string | number)[], until: "top" | null): Promise<void>;
   query(sql: string): Promise<readonly Record<string, unknown>[]>;
   connected(): Promise<boolean>;
   durability(): string;

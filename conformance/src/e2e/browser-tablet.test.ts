@@ -64,7 +64,7 @@ async function enrol(page: Page): Promise<IdentityRecord> {
 }
 
 const address = (): Parameters<TabletPage["open"]>[0]["parent"] => {
-  const { nodeId, publicKey } = hub.hub.identity;
+  const { nodeId, publicKey } = hub.hub;
   return { url: `${hub.url.replace(/^http/, "ws")}/sync`, node: nodeId, publicKey: [...publicKey] };
 };
 
@@ -88,7 +88,7 @@ describe("a tablet in a browser", () => {
     });
     const id = newId();
     const [sql, parameters] = record(id, 4);
-    await page.evaluate(async ([text, values]) => await tablet.write(text, values, "hub"), [sql, parameters] as const);
+    await page.evaluate(async ([text, values]) => await tablet.write(text, values, "top"), [sql, parameters] as const);
     expect(await countOf(hub.database, "barn_mortality_event where id = $1 and animal_count = 4", [id])).toBe(1);
     await hub.database.query("update barns set name = 'Seen in a page' where id = $1", [barn]);
     await until("the barn's new name", async () => {
