@@ -1,4 +1,4 @@
-import type { IdentityRecord, Replica } from "@hayloft/engine";
+import type { Database, IdentityRecord, Replica } from "@hayloft/engine";
 import { createIdentity, identityFromRecord, openReplica } from "@hayloft/engine";
 import { openBrowserDatabase } from "@hayloft/engine/browser";
 import type { FarmRows } from "@hayloft/schema";
@@ -8,7 +8,7 @@ import { farmCatalog, farmMigrations } from "@hayloft/schema";
 export interface TabletPage {
   createIdentity(): IdentityRecord & { readonly publicKey: readonly number[] };
   open(options: {
-    readonly store: string;
+    readonly store: string | null;
     readonly identity: IdentityRecord;
     readonly parent: { readonly url: string; readonly node: string; readonly publicKey: readonly number[] };
   }): Promise<void>;
@@ -17,9 +17,14 @@ export interface TabletPage {
   query(sql: string): Promise<readonly Record<string, unknown>[]>;
   connected(): Promise<boolean>;
   durability(): string;
+  /** Opens a database alone, without a replica, for `sql`; it stays open until the page goes. */
+  openStore(store: string): Promise<void>;
+  sql(text: string): Promise<readonly Record<string, unknown>[]>;
   close(): Promise<void>;
 }
 
+const worker = (): Worker => new Worker(new URL("./page-worker.js", import.meta.url), { type: "module" });
+let bare: Database | null = null;
 let replica: Replica<FarmRows> | null = null;
 
 function opened(): Replica<FarmRows> {
@@ -33,10 +38,7 @@ const page: TabletPage = {
     return { ...made.toRecord(), publicKey: [...made.publicKey] };
   },
   open: async ({ store, identity, parent }) => {
-    const database = await openBrowserDatabase({
-      store,
-      worker: () => new Worker(new URL("./page-worker.js", import.meta.url), { type: "module" }),
-    });
+    const database = await openBrowserDatabase({ store, worker });
     replica = await openReplica({
       catalog: farmCatalog,
       migrations: farmMigrations,
@@ -52,6 +54,10 @@ const page: TabletPage = {
   query: async (sql) => (await opened().database.query(sql)).rows,
   connected: async () => (await opened().status()).peers.some(({ connected }) => connected),
   durability: () => opened().database.durability,
+  openStore: async (store) => {
+    bare = await openBrowserDatabase({ store, worker });
+  },
+  sql: async (text) => (await bare?.query(text))?.rows ?? [],
   close: async () => {
     const { database } = opened();
     await opened().close();

@@ -29,7 +29,12 @@ export async function servePage(): Promise<ServedPage> {
     logLevel: "error",
     root: fileURLToPath(new URL(".", import.meta.url)),
     worker: { format: "es" },
-    build: { outDir, emptyOutDir: true, target: "esnext", rolldownOptions: { input: entry, output: { entryFileNames: "page.js" } } },
+    build: {
+      outDir,
+      emptyOutDir: true,
+      target: "esnext",
+      rolldownOptions: { input: entry, output: { entryFileNames: "page.js" } },
+    },
   });
   const html = '<!doctype html><meta charset="utf-8"><title>Tablet</title><script type="module" src="/page.js"></script>';
   const server = createServer((request, response) => {

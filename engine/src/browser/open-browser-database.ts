@@ -15,8 +15,8 @@ export interface BrowserDatabaseOptions {
 }
 
 /**
- * Opens a PGlite database in a web worker. A transaction is answered when it is in IndexedDB: durability D1, D0 in memory. Only one
- * page of an origin has a store open, by a Web Lock of its name. Throws `store-locked` when another page has, `store-failed`
+ * Opens a PGlite database in a web worker. A transaction is answered when IndexedDB has it: durability D1, D0 in memory. PGlite
+ * writes each changed file whole, so a transaction costs many times what it costs in Node. Only one page of an origin has a store open, by a Web Lock of its name. Throws `store-locked` when another page has, `store-failed`
  * otherwise.
  */
 export async function openBrowserDatabase(options: BrowserDatabaseOptions): Promise<Database> {
@@ -43,16 +43,15 @@ export async function openBrowserDatabase(options: BrowserDatabaseOptions): Prom
   });
 }
 
+/** A page that has just been closed or loaded again may hold its lock a moment longer. */
+const LOCK_WAIT_MS = 3_000;
+
 /** Takes the store's lock, which the browser gives back when the page goes away; resolves to what releases it. */
 async function lockStore(store: string): Promise<() => void> {
   return await new Promise<() => void>((resolve, reject) => {
-    const held = navigator.locks.request(`hayloft ${store}`, { ifAvailable: true }, async (lock) => {
-      if (lock === null) {
-        reject(new HayloftError("store-locked", { store }));
-        return;
-      }
-      await new Promise<void>((release) => resolve(release));
-    });
-    held.catch(reject);
+    const granted = async (): Promise<void> => await new Promise<void>((release) => resolve(release));
+    navigator.locks
+      .request(`hayloft ${store}`, { signal: AbortSignal.timeout(LOCK_WAIT_MS) }, granted)
+      .catch((cause: unknown) => reject(new HayloftError("store-locked", { store }, cause)));
   });
 }
