@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { localWrite } from "./f1-local-write.ts";
 import { ingestMessages } from "./f2-ingress.ts";
 import { drainBacklog } from "./f3-drain.ts";
+import { drainPoisoned } from "./q1-poison.ts";
 import { fillEdge } from "./f5-first-sync.ts";
 import { formatFigures, writeResults } from "./report.ts";
 import type { Figure } from "./measure.ts";
@@ -26,6 +27,7 @@ const benchmarks: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   F1: () => localWrite(rows, runs),
   F2: () => ingestMessages(rows, runs),
   F3: () => drainBacklog(rows, runs),
+  Q1: () => drainPoisoned(rows, runs),
   F5: () => fillEdge(rows, runs),
 };
 
