@@ -5,6 +5,7 @@ import type { SqlSession } from "../store/database.ts";
 import type { HeldId } from "./held-commit.ts";
 import { allNeedsHere } from "./needed-rows.ts";
 import { releaseAll } from "./release-after.ts";
+import { maybeCircular, releaseCircle } from "./release-circle.ts";
 import { releaseOf } from "./released-by.ts";
 import { sourceOf } from "./try-release.ts";
 
@@ -54,7 +55,9 @@ export async function releaseHeld(
   const hopeful = new Set<Candidate>(referring);
   for (const row of rows) if (await isDue(tx, env, tenant, row)) hopeful.add(row);
   const due = rows.filter((row) => hopeful.has(row));
-  const count = await releaseAll(tx, env, tenant, due);
+  let count = await releaseAll(tx, env, tenant, due);
+  const waiting = rows.filter((row) => row.code === "refused-parent" && !hopeful.has(row));
+  for (const id of await maybeCircular(tx, tenant, waiting)) count += await releaseCircle(tx, env, tenant, id);
   return { count, next: rows.length < RELEASE_MAX ? null : (rows.at(-1)?.held_order ?? null) };
 }
 

@@ -43,8 +43,12 @@ export async function settleRefused(
   await checkRoom(tx, env, tenant);
 }
 
-/** Commits that wait for rows which this held commit would have brought now have it as their cause. */
-async function adoptWaiting(tx: SqlSession, env: ReplicaEnvironment, commit: Commit, code: ErrorCode): Promise<void> {
+/**
+ * Commits that wait for rows which a refused commit would have brought now have it as their cause, and are refused with it. While
+ * it only waits, they go on waiting for the rows.
+ */
+export async function adoptWaiting(tx: SqlSession, env: ReplicaEnvironment, commit: Commit, code: ErrorCode): Promise<void> {
+  if (isWaiting(code)) return;
   const made = [...footprintOf(commit, env.plans).makes].map(placeOf).filter(({ table }) => env.referenced.has(table));
   if (made.length === 0) return;
   const { rows } = await tx.query<HeldId>(
@@ -56,9 +60,8 @@ async function adoptWaiting(tx: SqlSession, env: ReplicaEnvironment, commit: Com
     returning origin, seq`,
     [commit.tenant, made.map(({ table }) => table), made.map(({ key }) => keptKey(key)), commit.origin, commit.seq],
   );
-  const next = codeBehind({ waits: isWaiting(code) });
-  for (const id of rows) await turnHeld(tx, commit.tenant, id, next);
-  if (next === "refused-dependent") await turnDependants(tx, commit.tenant, commit);
+  for (const id of rows) await turnHeld(tx, commit.tenant, id, "refused-dependent");
+  await turnDependants(tx, commit.tenant, commit);
 }
 
 /** Gives a held commit another code, and has its child told. */

@@ -14,7 +14,7 @@ import { type HeldCommit, readHeld } from "./held-commit.ts";
 import { HeldIndex, type Source } from "./held-index.ts";
 import { closeHeld } from "./hold-commits.ts";
 import { codeBehind, isHealedByChain, isRetryable, isWaiting } from "./released-by.ts";
-import { dependantsOf, turnDependants } from "./settle-refused.ts";
+import { adoptWaiting, dependantsOf, turnDependants } from "./settle-refused.ts";
 
 /** Commits tried together with one that they may heal. */
 const CHAIN_MAX = 64;
@@ -51,14 +51,14 @@ export async function tryRelease(tx: SqlSession, env: ReplicaEnvironment, item: 
   const judged = await judgeCommits(tx, env, { ...source, grant }, [commit]);
   const mark = judged.markOf(commit);
   const refusal = judged.refused.get(commit) ?? null;
-  if (refusal !== null) return await stays(tx, item, refusal, null, mark);
+  if (refusal !== null) return await stays(tx, env, item, refusal, null, mark);
   const index = await HeldIndex.open(tx, env, source);
   const cause = await index.causeBefore(commit);
-  if (cause !== null) return await stays(tx, item, codeBehind(cause), cause, mark);
+  if (cause !== null) return await stays(tx, env, item, codeBehind(cause), cause, mark);
   const stamped = await restamped(tx, item);
   const written = await writeCommits(tx, env, tenant, [stamped], source.from);
   const failed = written.refused.get(stamped) ?? null;
-  if (failed !== null) return await stays(tx, item, failed, null, mark);
+  if (failed !== null) return await stays(tx, env, item, failed, null, mark);
   const merged = written.replaced.size > 0 || lostAny(written.losers);
   await settleReleased(tx, env, item, written.replaced.get(stamped) ?? stamped, merged);
   await keepForeign(tx, env, { tenant, peer: env.nodeId, from: "child" }, written.companions);
@@ -71,6 +71,7 @@ const lostAny = (losers: readonly CommitLoser[]): boolean => losers.some(({ lose
 /** Always false: the commit stays, under the code and cause that hold now. */
 async function stays(
   tx: SqlSession,
+  env: ReplicaEnvironment,
   item: HeldCommit,
   code: ErrorCode,
   cause: { readonly origin: string; readonly seq: number } | null,
@@ -85,7 +86,9 @@ async function stays(
   if (code === item.code) return false;
   const told = peer !== null && (await sourceOf(tx, commit.tenant, peer)).from === "child" ? peer : null;
   await storeOutcome(tx, commit, { outcome: "refused", code, peer: told, toldPosition: null });
-  if (isWaiting(item.code) && !isWaiting(code)) await turnDependants(tx, commit.tenant, commit);
+  if (!isWaiting(item.code) || isWaiting(code)) return false;
+  await turnDependants(tx, commit.tenant, commit);
+  await adoptWaiting(tx, env, commit, code);
   return false;
 }
 
@@ -149,22 +152,29 @@ export async function healChain(tx: SqlSession, env: ReplicaEnvironment, cause: 
   const { tenant } = cause;
   const behind = await dependantsOf(tx, tenant, cause);
   if (behind.length === 0 || behind.length >= CHAIN_MAX) return 0;
-  const source = await sourceOf(tx, tenant, cause.peer);
   const chain = [cause];
   for (const id of behind) {
     const item = await readWaiting(tx, tenant, id);
     if (item !== null) chain.push(item);
   }
+  return await releaseTogether(tx, env, chain);
+}
+
+/** Applies held commits as one: all of them, or nothing has changed. Returns how many. */
+export async function releaseTogether(tx: SqlSession, env: ReplicaEnvironment, items: readonly HeldCommit[]): Promise<number> {
+  const [first] = items;
+  if (first === undefined || first.peer === null) return 0;
+  const { tenant } = first;
+  const { from } = await sourceOf(tx, tenant, first.peer);
   const losers = await writeTogether(
     tx,
     env,
     tenant,
-    chain.map(({ commit }) => commit),
-    source.from,
+    items.map(({ commit }) => commit),
+    from,
   );
   if (losers === null) return 0;
-  for (const item of chain) {
+  for (const item of items)
     await settleReleased(tx, env, item, item.commit, lostAny(losers.filter(({ commit }) => commit === item.commit)));
-  }
-  return chain.length;
+  return items.length;
 }
