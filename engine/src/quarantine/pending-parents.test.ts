@@ -78,8 +78,9 @@ eachDatabase("children before their parents", (open) => {
       expect(await listQuarantine(cloud.database, TENANT)).toEqual([]);
       for (const table of TABLES) {
         const expected = rows.filter(({ sql }) => sql.includes(`into ${table} `)).map(({ values }) => values[0]);
-        const found = await cloud.sql(`select id from ${table} where id like '${String(run)}t%' order by id`);
-        expect(found.map((row) => row["id"])).toEqual(expected.toSorted());
+        const found = await cloud.sql(`select id from ${table} where id like '${String(run)}t%'`);
+        expect(found).toHaveLength(expected.length);
+        expect(new Set(found.map((row) => row["id"]))).toEqual(new Set(expected));
       }
     });
     await fc.assert(property, { numRuns: 6, seed: SEED, endOnFailure: true });
