@@ -4,7 +4,7 @@ import { HayloftError } from "../error/hayloft-error.ts";
 import { contentDiffers } from "../merge/append-only.ts";
 import { foldRow, type Loser } from "../merge/join-rows.ts";
 import type { Stamp } from "../merge/register.ts";
-import { rowKeys, stateOfChange, takenBack, withoutStamp } from "../merge/row-change.ts";
+import { rowKeys, stateOfChange, takenBack, withoutOverwritten, withoutStamp } from "../merge/row-change.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import { EMPTY_ROW, isPresent, type RowState } from "../merge/row-state.ts";
 import { mayWrite } from "../merge/single-writer.ts";
@@ -101,7 +101,7 @@ function foldItems(
         continue;
       }
       if (back === null && refusesContent(plan, existing, incoming)) refused.set(commit, "refused-content");
-      const folded = foldRow(plan, keyParts(key), existing, incoming);
+      const folded = foldRow(plan, keyParts(key), withoutOverwritten(existing, incoming, written, change.op), incoming);
       if (from === "child" && overflows(plan, incoming, folded.state)) {
         refused.set(commit, "refused-document");
         continue;

@@ -63,6 +63,22 @@ export function withoutStamp(state: RowState, stamp: Stamp, plan: RowPlan): RowS
   return { cells, deleted: state.deleted !== null && isIt(state.deleted) ? null : state.deleted };
 }
 
+/**
+ * The state without what a later change of the same commit writes anew. All changes of a commit have one stamp, so the rules cannot
+ * tell which came later; the commit's own order does.
+ */
+export function withoutOverwritten(state: RowState, incoming: RowState, written: Stamp, op: Change["op"]): RowState {
+  const isOurs = (stamp: Stamp | null | undefined): boolean => stamp != null && compareStamps(stamp, written) === 0;
+  const rewritten = [...state.cells].filter(([column, register]) => {
+    return isOurs(register) && register.memory === undefined && isOurs(incoming.cells.get(column));
+  });
+  const returns = op === "insert" && isOurs(state.deleted);
+  if (rewritten.length === 0 && !returns) return state;
+  const cells = new Map(state.cells);
+  for (const [column] of rewritten) cells.delete(column);
+  return { ...state, cells, deleted: returns ? null : state.deleted };
+}
+
 /** Which columns an update changed; null when the change does not say, that is all of them. */
 function changedColumns(change: Change, row: number): ReadonlySet<string> | null {
   const changed = columnOf(change, CHANGED_COLUMN)?.[row];

@@ -45,18 +45,18 @@ describe("the platforms", () => {
   it.each([
     ["Node's", node],
     ["the browser's", browser],
-  ])("F-B8 %s inflates nothing beyond the limit, and refuses what is cut or damaged", (_name, it: Platform) => {
+  ])("F-B8 %s inflates nothing beyond the limit, and refuses what is cut or damaged", (_name, one: Platform) => {
     const bomb = node.deflate(new Uint8Array(64 * 1024 * 1024));
     const before = process.memoryUsage().arrayBuffers;
-    expect(() => it.inflate(bomb, 1_000_000)).toThrow();
+    expect(() => one.inflate(bomb, 1_000_000)).toThrow();
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16 * 1024 * 1024);
     const whole = node.deflate(Buffer.from("hay ".repeat(1_000)));
-    expect(() => it.inflate(whole.subarray(0, whole.length - 3), 4_000)).toThrow();
-    expect(() => it.inflate(new Uint8Array([0xff, 0xff, 0xff]), 100)).toThrow();
-    expect(() => it.utf8Text(new Uint8Array([0xc3, 0x28]))).toThrow();
-    expect(it.verify(new Uint8Array(5), new Uint8Array(1), new Uint8Array(64))).toBe(false);
-    expect(it.verify(new Uint8Array(32).fill(255), new Uint8Array(1), new Uint8Array(3))).toBe(false);
-    expect(it.randomBytes(100_000)).toHaveLength(100_000);
+    expect(() => one.inflate(whole.subarray(0, whole.length - 3), 4_000)).toThrow();
+    expect(() => one.inflate(new Uint8Array([0xff, 0xff, 0xff]), 100)).toThrow();
+    expect(() => one.utf8Text(new Uint8Array([0xc3, 0x28]))).toThrow();
+    expect(one.verify(new Uint8Array(5), new Uint8Array(1), new Uint8Array(64))).toBe(false);
+    expect(one.verify(new Uint8Array(32).fill(255), new Uint8Array(1), new Uint8Array(3))).toBe(false);
+    expect(one.randomBytes(100_000)).toHaveLength(100_000);
   });
 
   it("only Node knows a call from inside a transaction", async () => {

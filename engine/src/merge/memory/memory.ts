@@ -146,7 +146,7 @@ const isList = (value: Json | undefined): value is readonly Json[] => Array.isAr
 
 /** The members of a JSON object; none for anything else. */
 export const membersOf = (value: Json | undefined): Readonly<Record<string, Json>> =>
-  typeof value === "object" && value !== null && !isList(value) ? (value as Readonly<Record<string, Json>>) : {};
+  typeof value === "object" && value !== null && !isList(value) ? value : {};
 
 /** A JSON text or number as text; empty for anything else. */
 export const textOf = (value: Json | undefined): string =>
