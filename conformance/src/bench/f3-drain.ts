@@ -2,7 +2,7 @@ import { Bench, createPlainTelemetry, START_MS } from "./bench-databases.ts";
 import { assertEqualRows } from "./equal-rows.ts";
 import { compare, type Cost, costOf, type Figure, inTurn } from "./measure.ts";
 import { moveRaw } from "./raw-floor.ts";
-import { prepareEdge, startHubSide, TENANT, untilFull } from "./replica-pair.ts";
+import { fillReplica, prepareEdge, startHubSide, TENANT } from "./replica-pair.ts";
 import { type ColumnVectors, INSERT_SQL, rowCount, sliceRows, telemetryRows } from "./telemetry-rows.ts";
 import type { Database } from "@hayloft/engine";
 
@@ -39,8 +39,7 @@ const drain = async (rows: ColumnVectors): Promise<{ readonly cost: Cost; readon
     const edgeDatabase = await bench.pglite();
     await prepareEdge(edgeDatabase, hub.edgeIdentity.nodeId);
     // An edge that was in touch before: its first sync is another figure.
-    const before = await hub.openEdge(edgeDatabase);
-    await untilFull(before);
+    const { edge: before } = await fillReplica(hub, edgeDatabase);
     await before.close();
     await writeAll(edgeDatabase, rows, 500);
     const bytesBefore = hub.bytes().up;

@@ -3,7 +3,7 @@ import { Bench, createPlainTelemetry, START_MS } from "./bench-databases.ts";
 import { assertEqualRows } from "./equal-rows.ts";
 import { compare, type Cost, costOf, type Figure, inTurn } from "./measure.ts";
 import { moveRaw } from "./raw-floor.ts";
-import { prepareEdge, startHubSide, TENANT, untilFull } from "./replica-pair.ts";
+import { fillReplica, prepareEdge, startHubSide, TENANT } from "./replica-pair.ts";
 import { type ColumnVectors, INSERT_SQL, rowCount, sliceRows, telemetryRows } from "./telemetry-rows.ts";
 
 const SOURCE = { tenant: TENANT, farm: "f-bench", barns: ["b-1", "b-2", "b-3", "b-4"], startMs: START_MS };
@@ -40,9 +40,7 @@ const firstSync = async (rows: ColumnVectors): Promise<{ readonly cost: Cost; re
     await fill(hub.database, rows);
     const edgeDatabase = await bench.pglite();
     await prepareEdge(edgeDatabase, hub.edgeIdentity.nodeId);
-    const cost = await costOf(async () => {
-      await untilFull(await hub.openEdge(edgeDatabase));
-    });
+    const { cost } = await fillReplica(hub, edgeDatabase);
     const bytesPerRow = hub.bytes().down / rowCount(rows);
     await assertEqualRows(edgeDatabase, hub.database);
     return { cost, bytesPerRow };

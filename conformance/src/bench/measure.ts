@@ -37,14 +37,22 @@ export interface Cost {
   readonly cpuMicros: number;
 }
 
-/** Runs `work` and measures it. */
-export const costOf = async (work: () => Promise<unknown>): Promise<Cost> => {
+/** Starts measuring; the function that it returns says what it cost up to now. */
+export const startCost = (): (() => Cost) => {
   const cpu = process.cpuUsage();
   const startedAt = performance.now();
+  return () => {
+    const ms = performance.now() - startedAt;
+    const { user, system } = process.cpuUsage(cpu);
+    return { ms, cpuMicros: user + system };
+  };
+};
+
+/** Runs `work` and measures it. */
+export const costOf = async (work: () => Promise<unknown>): Promise<Cost> => {
+  const stop = startCost();
   await work();
-  const ms = performance.now() - startedAt;
-  const { user, system } = process.cpuUsage(cpu);
-  return { ms, cpuMicros: user + system };
+  return stop();
 };
 
 export const addCost = (left: Cost, right: Cost): Cost => ({

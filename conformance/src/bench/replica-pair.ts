@@ -4,6 +4,7 @@ import {
   createIdentity,
   type Database,
   ensurePartitions,
+  type Log,
   migrate,
   newId,
   type NodeIdentity,
@@ -13,6 +14,7 @@ import {
 import { serveChildren } from "@hayloft/engine/ws";
 import { farmCatalog, farmMigrations, type FarmRows } from "@hayloft/schema";
 import type { Bench } from "./bench-databases.ts";
+import { type Cost, startCost } from "./measure.ts";
 import { START_MS } from "./bench-databases.ts";
 
 export const TENANT = "t-bench";
@@ -24,7 +26,7 @@ export interface HubSide {
   readonly url: string;
   readonly edgeIdentity: NodeIdentity;
   /** Opens the edge's replica; it dials at once. */
-  openEdge(database: Database): Promise<Replica<FarmRows>>;
+  openEdge(database: Database, log?: Log): Promise<Replica<FarmRows>>;
   /** Bytes of all sync connections so far: up is edge to hub. */
   bytes(): { readonly up: number; readonly down: number };
 }
@@ -60,12 +62,13 @@ export const startHubSide = async (bench: Bench, database: Database): Promise<Hu
     database,
     url,
     edgeIdentity,
-    openEdge: async (edgeDatabase) => {
+    openEdge: async (edgeDatabase, log) => {
       const edge = await openReplica({
         catalog: farmCatalog,
         migrations: farmMigrations,
         database: edgeDatabase,
         identity: edgeIdentity,
+        ...(log === undefined ? {} : { log }),
         parent: { url, node: identity.nodeId, publicKey: identity.publicKey },
       });
       bench.onClose(() => edge.close());
@@ -84,16 +87,20 @@ export const prepareEdge = async (database: Database, nodeId: string): Promise<v
   await partitions(database);
 };
 
-const POLL_MS = 100;
-const FULL_MS_MAX = 600_000;
-
-/** Waits until the edge is connected and holds everything that its parent had for it. */
-export const untilFull = async (edge: Replica<FarmRows>): Promise<void> => {
-  const deadline = performance.now() + FULL_MS_MAX;
-  for (;;) {
-    const { filling, peers } = await edge.status();
-    if (!filling && peers.some(({ connected }) => connected)) return;
-    if (performance.now() > deadline) throw new Error(`the first sync did not end within ${FULL_MS_MAX / 1_000} s`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
+/**
+ * Opens the edge's replica and waits until it holds everything that its parent has for it. The cost is that of the session, from
+ * its opening on: what a process does before it dials is no part of a sync.
+ */
+export const fillReplica = async (
+  hub: HubSide,
+  database: Database,
+): Promise<{ readonly edge: Replica<FarmRows>; readonly cost: Cost }> => {
+  let stop = startCost();
+  let filled = (_cost: Cost): void => undefined;
+  const cost = new Promise<Cost>((resolve) => (filled = resolve));
+  const edge = await hub.openEdge(database, ({ event, details }) => {
+    if (event === "session-opened") stop = startCost();
+    else if (event === "filled" && details["missing"] === 0) filled(stop());
+  });
+  return { edge, cost: await cost };
 };

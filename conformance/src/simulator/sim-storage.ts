@@ -429,8 +429,12 @@ export class SimStorage implements ReplicaStorage {
     };
   }
 
-  async applySnapshot(peer: string, chunk: SnapshotChunk, at: Cursor): Promise<void> {
-    const { change, stamps, tenant, next } = chunk;
+  async applySnapshot(peer: string, chunks: readonly SnapshotChunk[], at: Cursor): Promise<void> {
+    for (const chunk of chunks) this.#applyPage(peer, chunk, at);
+    this.#observer.committed();
+  }
+
+  #applyPage(peer: string, { change, stamps, tenant, next }: SnapshotChunk, at: Cursor): void {
     const plan = planOf(change.table);
     for (const [index, key] of rowKeys(change, plan).entries()) {
       const id = rowName(tenant, change.table, key);
@@ -438,7 +442,6 @@ export class SimStorage implements ReplicaStorage {
       this.store.rows.set(id, foldRow(plan, [key], this.store.rows.get(id) ?? EMPTY_ROW, incoming).state);
     }
     this.store.peer(peer, tenant).snapshot = next === null ? null : { at, cursor: next };
-    this.#observer.committed();
   }
 
   async unfinishedSnapshot(

@@ -37,6 +37,8 @@ export interface ReplicaEnvironment {
   readonly catalogMark: string;
   /** Called in the transaction of every action on a held commit; see `QuarantineHook`. */
   readonly onQuarantineAction: QuarantineHook | null;
+  /** Per table, about how many bytes a row of its last snapshot page took, so that no more are read than fit. */
+  readonly rowBytes: Map<string, number>;
 }
 
 const marks = new WeakMap<Catalog, string>();
@@ -94,6 +96,7 @@ export function replicaEnvironment(
     quarantineLimits: options.quarantineLimits ?? defaultQuarantineLimits,
     catalogMark: markOf(catalog),
     onQuarantineAction: options.onQuarantineAction ?? null,
+    rowBytes: new Map(),
   };
 }
 

@@ -126,7 +126,8 @@ interface Run extends Writing {
   readonly dependants: FindDependants | null;
 }
 
-const UNIQUE_VIOLATION = "23505";
+/** The SQLSTATE of a row that is there already. */
+export const UNIQUE_VIOLATION = "23505";
 
 /**
  * Parts into which a batch is cut that cannot be written whole. Sixteen find one commit among 4,096 in three cuts, and what is

@@ -86,10 +86,14 @@ const answerers: Answerers = {
   },
   "begin-snapshot": beginSnapshot,
   "read-page": readPage,
-  "apply-page": async (options, { page, ownAfter }) => {
-    await options.ports.storage.applySnapshot(parentNode(options), page.chunk, page.at, ownAfter);
-    options.onStored?.();
-    return work({ type: "page-applied", tenant: page.chunk.tenant });
+  "apply-pages": async (options, { tenant, pages, ownAfter }) => {
+    const [first] = pages;
+    if (first !== undefined) {
+      const chunks = pages.map(({ chunk }) => chunk);
+      await options.ports.storage.applySnapshot(parentNode(options), chunks, first.at, ownAfter);
+      options.onStored?.();
+    }
+    return work({ type: "page-applied", tenant });
   },
   "finish-snapshot": async (options, { at }) => {
     await options.ports.storage.finishSnapshot(parentNode(options), at);

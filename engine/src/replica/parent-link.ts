@@ -165,6 +165,13 @@ export class ParentLink {
       case "filling":
         if (notice.filling) this.#filling.add(notice.tenant);
         else this.#filling.delete(notice.tenant);
+        ports.log({
+          level: "info",
+          event: notice.filling ? "filling" : "filled",
+          peer: target.node,
+          details: { tenant: notice.tenant, missing: this.#filling.size },
+          error: null,
+        });
         return;
       case "skew":
         this.#skewed(notice.skewMs);

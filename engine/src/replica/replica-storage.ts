@@ -187,10 +187,10 @@ export interface ReplicaStorage {
   /** A page of a snapshot for a child: rows in its grant and its tier's retention. `cursor` null starts. */
   readSnapshot(grant: Grant, tenant: string, cursor: SnapshotCursor | null, bytesMax: number): Promise<SnapshotChunk | null>;
   /**
-   * Applies a page and remembers where to go on, so that an interrupted snapshot resumes. `ownAfter` is the position of our own
-   * log that the peer certainly had when it read the page; without it, what it has acknowledged by now. Later work of ours stays.
+   * Applies pages of one snapshot that follow one another, and remembers where to go on, so that an interrupted snapshot resumes. `ownAfter` is the position of our own
+   * log that the peer certainly had when it read the pages; without it, what it has acknowledged by now. Later work of ours stays.
    */
-  applySnapshot(peer: string, chunk: SnapshotChunk, at: Cursor, ownAfter?: number): Promise<void>;
+  applySnapshot(peer: string, chunks: readonly SnapshotChunk[], at: Cursor, ownAfter?: number): Promise<void>;
   /** Where an unfinished snapshot from this peer stands, or null. */
   unfinishedSnapshot(peer: string, tenant: string): Promise<{ readonly at: Cursor; readonly cursor: SnapshotCursor } | null>;
   /** The snapshot is complete: the received cursor is `at`, and the log goes on from there. */

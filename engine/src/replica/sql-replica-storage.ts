@@ -183,8 +183,8 @@ export class SqlReplicaStorage implements ReplicaStorage {
     return await readSnapshot(this.#database, this.#env, { grant, tenant, cursor, bytesMax, nowMs: this.#clock.nowMs() });
   }
 
-  async applySnapshot(peer: string, chunk: SnapshotChunk, at: Cursor, ownAfter?: number): Promise<void> {
-    await applySnapshot(this.#database, this.#env, { peer, chunk, at, ownAfter: ownAfter ?? null });
+  async applySnapshot(peer: string, chunks: readonly SnapshotChunk[], at: Cursor, ownAfter?: number): Promise<void> {
+    await applySnapshot(this.#database, this.#env, { peer, chunks, at, ownAfter: ownAfter ?? null });
   }
 
   async unfinishedSnapshot(

@@ -33,7 +33,7 @@ async function snapshot(edge: TestReplica, cloud: TestReplica, grant: Grant): Pr
   do {
     const chunk = await cloud.storage.readSnapshot(grant, TENANT, cursor, 1e6);
     if (chunk === null) break;
-    await edge.storage.applySnapshot(cloud.nodeId, chunk, at);
+    await edge.storage.applySnapshot(cloud.nodeId, [chunk], at);
     cursor = chunk.next;
   } while (cursor !== null);
   await edge.storage.finishSnapshot(cloud.nodeId, at);

@@ -1,7 +1,7 @@
 import { changesBytes } from "../commit/changes-bytes.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
 import type { ErrorDetails } from "../error/hayloft-error.ts";
-import type { CommitsFrame } from "../protocol/frame.ts";
+import type { CommitsFrame, PageFrame } from "../protocol/frame.ts";
 import type { ApplyResult, CommitOutcome, Cursor, LogHead, LogSlice, StagedCommit } from "../replica/replica-storage.ts";
 import { applyPart } from "./apply-part.ts";
 import type { Handled, IncomingLog, Inbound, Replication } from "./replication-state.ts";
@@ -125,15 +125,27 @@ export function applyNext(state: Replication, tenant: string): Handled {
   const queue = log.queue.slice(1);
   if (first.type === "part") return applyPart(state, { ...log, queue }, first);
   if (first.type === "probe") return applyProbe(state, { ...log, queue }, first.after);
-  if (first.type === "page") {
-    const applying = { bytes: first.bytes, upTo: log.position };
-    return {
-      state: withIncoming(state, { ...log, queue, applying }),
-      effects: [{ type: "apply-page", page: first.page, ownAfter: log.ownAfter }],
-    };
-  }
+  if (first.type === "page") return applyPages(state, log);
   const applying = { bytes: 0, upTo: first.done.at.position };
   return { state: withIncoming(state, { ...log, queue, applying }), effects: [{ type: "finish-snapshot", at: first.done.at }] };
+}
+
+/** Applies the pages that wait, up to a number of rows, in one transaction: many tables have no rows at all. */
+function applyPages(state: Replication, log: IncomingLog): Handled {
+  const { applyRows } = state.local.limits;
+  const pages: PageFrame[] = [];
+  let bytes = 0;
+  let rows = 0;
+  for (const item of log.queue) {
+    if (item.type !== "page" || (pages.length > 0 && rows + item.page.chunk.change.rowCount > applyRows)) break;
+    pages.push(item.page);
+    bytes += item.bytes;
+    rows += item.page.chunk.change.rowCount;
+  }
+  return {
+    state: withIncoming(state, { ...log, queue: log.queue.slice(pages.length), applying: { bytes, upTo: log.position } }),
+    effects: [{ type: "apply-pages", tenant: log.tenant, pages, ownAfter: log.ownAfter }],
+  };
 }
 
 /** An empty slice at our own position: it applies nothing, and its result holds the outcomes that are still to be told. */

@@ -59,6 +59,7 @@ export function onPage(state: Replication, frame: PageFrame, bytes: number): Han
   const log = incomingOf(state, frame.chunk.tenant);
   if (log.mode !== "snapshot") throw new SessionFault("frame-unexpected", { frame: "page" });
   if (frame.at.incarnation !== log.incarnation) throw new SessionFault("frame-invalid", { field: "incarnation" });
+  if (frame.at.tenant !== log.tenant) throw new SessionFault("frame-invalid", { field: "tenant" });
   // A resumed snapshot began earlier than this answer to it: its tail starts where the first page was read.
   const at = log.snapshotAt ?? frame.at;
   const held = hold(state, bytes);

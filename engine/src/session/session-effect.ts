@@ -63,7 +63,12 @@ export type SessionEffect =
       readonly cursor: SnapshotCursor | null;
       readonly bytesMax: number;
     }
-  | { readonly type: "apply-page"; readonly page: PageFrame; readonly ownAfter: number }
+  | {
+      readonly type: "apply-pages";
+      readonly tenant: string;
+      readonly pages: readonly PageFrame[];
+      readonly ownAfter: number;
+    }
   | { readonly type: "finish-snapshot"; readonly at: Cursor }
   | { readonly type: "take-grant"; readonly tenant: string; readonly granted: string }
 

@@ -49,7 +49,7 @@ export const defaultSessionLimits: SessionLimits = {
   ackOutcomes: 512,
   ackBytes: 256 * 1024,
   originsMax: 10_000,
-  pageBytes: 512 * 1024,
+  pageBytes: 768 * 1024,
   pingMs: 20_000,
   silenceMs: 60_000,
   firstFrameMs: 5_000,

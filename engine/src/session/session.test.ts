@@ -208,6 +208,42 @@ it("F-A9 a child whose link broke before the tail of its snapshot says so until 
   expect(filled(behind)).toEqual([false]);
 });
 
+it("applies the pages of a snapshot that wait in one go, up to the rows of one apply, and gives their credit back then", () => {
+  const child = openChild(0, 0, { received: 0, head: 20 });
+  child.frame({ type: "reject", tenant, position: 0, code: "behind-horizon", details: {} });
+  const page = (table: string, rowCount: number): Frame => ({
+    type: "page",
+    at: { tenant, incarnation: uuid("1"), position: 20 },
+    chunk: {
+      tenant,
+      change: { table, op: "insert", columns: ["id"], values: [Array.from({ length: rowCount }, String)], rowCount },
+      stamps: null,
+      next: { tableIndex: 1, afterKey: null },
+    },
+  });
+  const tables = (): readonly string[] =>
+    child.effects.flatMap((effect) => (effect.type === "apply-pages" ? effect.pages.map(({ chunk }) => chunk.change.table) : []));
+  child.frame(page("a", 0), 100);
+  expect(tables()).toEqual(["a"]);
+  for (const [table, rows] of [
+    ["b", 6_000],
+    ["c", 0],
+    ["d", 3_000],
+    ["e", 2_000],
+  ] as const) {
+    child.frame(page(table, rows), 100);
+    expect(tables()).toEqual([]);
+  }
+  child.work({ type: "page-applied", tenant });
+  expect(child.sent("credit")[0]?.bytes).toBe(100);
+  expect(tables()).toEqual(["b", "c", "d"]);
+  child.work({ type: "page-applied", tenant });
+  expect(child.sent("credit")[0]?.bytes).toBe(300);
+  expect(tables()).toEqual(["e"]);
+  const foreign = { ...page("f", 0), at: { tenant: shared, incarnation: uuid("1"), position: 20 } };
+  expect(endCode(child.frame(foreign as Frame))).toBe("frame-invalid");
+});
+
 describe("receiving", () => {
   let parent = openParent();
   beforeEach(() => {

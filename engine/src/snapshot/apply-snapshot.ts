@@ -1,7 +1,8 @@
 import { applyingSettings, beginApplying, type ReplicaEnvironment } from "../apply/apply-environment.ts";
 import { readRows, writeRows } from "../apply/row-store.ts";
 import { insertSql, keyVectors, rowKeyOf, type TextRow, upsertClause } from "../apply/table-sql.ts";
-import { projectChange, refusalOfFailure, writeCommits } from "../apply/write-commits.ts";
+import { projectChange, refusalOfFailure, UNIQUE_VIOLATION, writeCommits } from "../apply/write-commits.ts";
+import type { Duplicates } from "../apply/write-plain.ts";
 import { firstPreviousHash } from "../commit/commit-hash.ts";
 import type { Change, Commit } from "../commit/commit.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
@@ -19,6 +20,7 @@ import { noteEviction } from "../scope/eviction-receipt.ts";
 import { purgeScope } from "../scope/purge-scope.ts";
 import { sqlName } from "../sql/sql-name.ts";
 import type { Database, SqlParameter, SqlSession } from "../store/database.ts";
+import { sqlstateOf } from "../store/sql-error.ts";
 import { afterKeySql } from "./page-query.ts";
 
 interface StoredSnapshot {
@@ -31,66 +33,91 @@ interface StoredSnapshot {
 }
 
 /**
- * Applies a page and moves the snapshot's cursor, in one transaction. Rows of merged tables are joined with ours; rows of
+ * Applies pages that follow one another and moves the snapshot's cursor behind the last, in one transaction. Rows of merged tables are joined with ours; rows of
  * other tables are written unless a commit of ours changed them that the parent may not have had when it read the page. In tables that flow
- * down, rows of ours within the page's range of keys that the page lacks are deleted: the parent no longer has them. Rows that
- * others refer to are deleted when the snapshot is complete. A row of the page that refers to one written since that table was
+ * down, rows of ours within a page's range of keys that the page lacks are deleted: the parent no longer has them. Rows that
+ * others refer to are deleted when the snapshot is complete. A row of a page that refers to one written since that table was
  * read is set aside until the tail brings the other.
  */
 export async function applySnapshot(
   database: Database,
   env: ReplicaEnvironment,
-  page: { readonly peer: string; readonly chunk: SnapshotChunk; readonly at: Cursor; readonly ownAfter: number | null },
+  pages: {
+    readonly peer: string;
+    readonly chunks: readonly SnapshotChunk[];
+    readonly at: Cursor;
+    readonly ownAfter: number | null;
+  },
 ): Promise<void> {
-  const { peer, chunk, at } = page;
-  const { tenant, change } = chunk;
-  const plan = env.plans.get(change.table);
-  if (plan === undefined) throw new HayloftError("refused-schema", { table: change.table });
+  const { peer, chunks, at } = pages;
+  const { tenant } = at;
   await database.transaction(async (tx) => {
-    const { before, acknowledged } = await openPage(tx, peer, tenant);
+    const { before, acknowledged, isAhead } = await openSnapshot(tx, peer, tenant, pages.ownAfter);
     const resumes = before?.at.incarnation === at.incarnation && before.at.position === at.position;
-    const from = resumes ? before.cursor : null;
-    const known = Math.min(acknowledged, page.ownAfter ?? Infinity);
+    const known = Math.min(acknowledged, pages.ownAfter ?? Infinity);
     const ownAfter = resumes ? Math.min(before.ownAfter ?? known, known) : known;
-    const own = await unacknowledgedKeys(tx, tenant, peer, known, plan);
     const gone: Record<string, readonly string[]> = { ...(resumes ? before.gone : undefined) };
-    if (plan.table.flow !== "up") {
-      const missing = await missingKeys(tx, plan, tenant, { change, from, next: chunk.next }, own);
-      if (env.referenced.has(change.table)) gone[change.table] = [...(gone[change.table] ?? []), ...missing];
-      else await forgetRows(tx, plan, tenant, missing);
+    let from = resumes ? before.cursor : null;
+    for (const chunk of chunks) {
+      const { change } = chunk;
+      const plan = env.plans.get(change.table);
+      if (plan === undefined) throw new HayloftError("refused-schema", { table: change.table });
+      const own = isAhead ? await unacknowledgedKeys(tx, tenant, peer, known, plan) : nothing;
+      if (plan.table.flow !== "up") {
+        const missing = await missingKeys(tx, plan, tenant, { change, from, next: chunk.next }, own);
+        if (env.referenced.has(change.table)) gone[change.table] = [...(gone[change.table] ?? []), ...missing];
+        else await forgetRows(tx, plan, tenant, missing);
+      }
+      await writeChunk(tx, env, peer, plan, chunk, own);
+      from = chunk.next;
     }
-    await writeChunk(tx, env, peer, plan, chunk, own);
     await storeSnapshot(tx, peer, tenant, {
       at,
-      cursor: chunk.next ?? { tableIndex: env.writeOrder.length, afterKey: null },
+      cursor: from ?? { tableIndex: env.writeOrder.length, afterKey: null },
       gone,
       ownAfter,
     });
   });
 }
 
+const nothing: ReadonlySet<string> = new Set();
+
+interface OpenSnapshot {
+  readonly before: StoredSnapshot | null;
+  readonly acknowledged: number;
+  /** False when the peer had all of our own log when it read the pages. */
+  readonly isAhead: boolean;
+}
+
 /**
- * Begins to apply a page: locks the peer's row, and reads where the snapshot stands and what the peer has acknowledged. One
- * statement for all of it but the first page, because a round trip costs as much as many rows.
+ * Begins to apply pages: locks the peer's row, and reads where the snapshot stands and what the peer has acknowledged. One
+ * statement for all of it but the first time, because a round trip costs as much as many rows.
  */
-async function openPage(
-  tx: SqlSession,
-  peer: string,
-  tenant: string,
-): Promise<{ readonly before: StoredSnapshot | null; readonly acknowledged: number }> {
-  const { rows } = await tx.query<{ readonly snapshot_cursor: StoredSnapshot | null; readonly position: number | null }>(
-    `select ${applyingSettings}, peer.snapshot_cursor, (${acknowledgedSql("$2", "$1::uuid")}) as position
+async function openSnapshot(tx: SqlSession, peer: string, tenant: string, ownAfter: number | null): Promise<OpenSnapshot> {
+  const { rows } = await tx.query<{
+    readonly snapshot_cursor: StoredSnapshot | null;
+    readonly position: number | null;
+    readonly is_ahead: boolean;
+  }>(
+    `with acknowledged as (${acknowledgedSql("$2", "$1::uuid")})
+    select ${applyingSettings}, peer.snapshot_cursor, (select position from acknowledged) as position,
+      exists (select from hayloft.commit as own where own.tenant_id = $2 and own.via is distinct from $1::uuid
+        and own.position > least(coalesce((select position from acknowledged), 0), $3::bigint)) as is_ahead
     from hayloft.peer as peer where peer.node_id = $1::uuid and peer.tenant_id = $2 for update of peer`,
-    [peer, tenant],
+    [peer, tenant, ownAfter],
   );
   const [row] = rows;
-  if (row !== undefined) return { before: row.snapshot_cursor, acknowledged: row.position ?? 0 };
+  if (row !== undefined) return { before: row.snapshot_cursor, acknowledged: row.position ?? 0, isAhead: row.is_ahead };
   await beginApplying(tx);
   await tx.query(
     `insert into hayloft.peer (node_id, tenant_id, relation) values ($1::uuid, $2, 'parent') on conflict do nothing`,
     [peer, tenant],
   );
-  return { before: await storedSnapshot(tx, peer, tenant, true), acknowledged: await acknowledgedPosition(tx, tenant, peer) };
+  return {
+    before: await storedSnapshot(tx, peer, tenant, true),
+    acknowledged: await acknowledgedPosition(tx, tenant, peer),
+    isAhead: true,
+  };
 }
 
 /** Writes the page, or row by row what of it can be written when a row refers to one that is not here or cannot be stored. */
@@ -102,13 +129,9 @@ async function writeChunk(
   chunk: SnapshotChunk,
   own: ReadonlySet<string>,
 ): Promise<void> {
-  await tx.script("savepoint hayloft_page");
+  if (chunk.change.rowCount === 0) return;
   try {
-    if (plan.merges) await joinPage(tx, plan, chunk);
-    else await writePage(tx, plan, chunk.change, own);
-    if (env.linked.has(plan.table.name)) await tx.script("set constraints all immediate; set constraints all deferred");
-    if (chunk.change.rowCount > 0) await projectChange(tx, env, chunk.change);
-    await tx.script("release savepoint hayloft_page");
+    await writeWhole(tx, env, plan, chunk, own);
   } catch (error) {
     if (refusalOfFailure(error) === null) throw error;
     await tx.script("rollback to savepoint hayloft_page; release savepoint hayloft_page");
@@ -117,6 +140,30 @@ async function writeChunk(
     await holdCommits(tx, env, chunk.tenant, held, peer);
     if (held.length > 0) await checkRoom(tx, env, chunk.tenant);
   }
+}
+
+/** Writes the page after a savepoint: as if none of its rows were here, and if one is, over what is here. */
+async function writeWhole(
+  tx: SqlSession,
+  env: ReplicaEnvironment,
+  plan: RowPlan,
+  chunk: SnapshotChunk,
+  own: ReadonlySet<string>,
+): Promise<void> {
+  await tx.script("savepoint hayloft_page");
+  if (plan.merges) await joinPage(tx, plan, chunk);
+  else {
+    try {
+      await writePage(tx, plan, chunk.change, own, "unlikely");
+    } catch (error) {
+      if (sqlstateOf(error) !== UNIQUE_VIOLATION) throw error;
+      await tx.script("rollback to savepoint hayloft_page");
+      await writePage(tx, plan, chunk.change, own, "likely");
+    }
+  }
+  if (env.linked.has(plan.table.name)) await tx.script("set constraints all immediate; set constraints all deferred");
+  await projectChange(tx, env, chunk.change);
+  await tx.script("release savepoint hayloft_page");
 }
 
 /** The rows of a page as commits of one row each, which say of the columns' stamps what the page says. */
@@ -167,12 +214,18 @@ async function joinPage(tx: SqlSession, plan: RowPlan, { tenant, change, stamps 
   await raiseStamp(tx, tenant, latest);
 }
 
-async function writePage(tx: SqlSession, plan: RowPlan, change: Change, own: ReadonlySet<string>): Promise<void> {
+async function writePage(
+  tx: SqlSession,
+  plan: RowPlan,
+  change: Change,
+  own: ReadonlySet<string>,
+  duplicates: Duplicates,
+): Promise<void> {
   const kept = [...rowKeys(change, plan).entries()].filter(([, key]) => !own.has(key)).map(([row]) => row);
   if (kept.length === 0) return;
   const vectors =
     kept.length === change.rowCount ? change.values : change.values.map((vector) => kept.map((row) => vector[row] ?? null));
-  await tx.query(insertSql(plan, change.columns, upsertClause(plan, change.columns)), vectors);
+  await tx.query(insertSql(plan, change.columns, duplicates === "likely" ? upsertClause(plan, change.columns) : null), vectors);
 }
 
 /** Keys of our rows that lie between where this page began and where it ends, but are not on it. */

@@ -48,7 +48,7 @@ eachDatabase("large rows", (open) => {
       const chunk = await cloud.storage.readSnapshot(edge.grant(), TENANT, cursor, defaultSessionLimits.pageBytes);
       if (chunk === null) break;
       expect(encodeFrame({ type: "page", at, chunk }).length).toBeLessThanOrEqual(defaultLimits.frameBytesMax);
-      await edge.storage.applySnapshot(cloud.nodeId, chunk, at);
+      await edge.storage.applySnapshot(cloud.nodeId, [chunk], at);
       pages += 1;
       cursor = chunk.next;
     } while (cursor !== null);

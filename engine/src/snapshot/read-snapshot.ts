@@ -1,14 +1,16 @@
 import { type ReplicaEnvironment, setTextForm } from "../apply/apply-environment.ts";
-import type { TextRow } from "../apply/table-sql.ts";
+import type { CellText } from "../commit/commit.ts";
 import { utf8Length } from "../commit/changes-bytes.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
 import type { Grant, SnapshotChunk, SnapshotCursor } from "../replica/replica-storage.ts";
 import type { Database } from "../store/database.ts";
-import { pageQuery } from "./page-query.ts";
+import { sqlstateOf } from "../store/sql-error.ts";
+import { type PageQuery, pageQuery } from "./page-query.ts";
 
-/** Rows of one page at most. */
+/** Rows read for one page, and for the first page of a table, whose rows may be of any size. */
 const PAGE_ROWS_MAX = 5_000;
+const FIRST_PAGE_ROWS = 200;
 
 /** Tables that a snapshot for a tier holds, referenced tables first. The order is part of the cursor. */
 const snapshotTables = (env: ReplicaEnvironment, tier: string): readonly RowPlan[] =>
@@ -41,39 +43,70 @@ export async function readSnapshot(
   if (plan === undefined) return null;
   const hidden = new Set(plan.table.hidden[grant.tier] ?? []);
   const columns = plan.columns.filter((column) => !hidden.has(column));
-  const page = { tenant, grant, scoped: !shared, afterKey: cursor?.afterKey ?? null, nowMs, rowsMax: PAGE_ROWS_MAX };
-  const query = pageQuery(env.plans, plan, columns, page);
-  const { rows } = await database.transaction(
-    async (tx) => {
-      await setTextForm(tx);
-      return await tx.query<TextRow>(query.sql, query.parameters);
-    },
-    { readOnly: true },
+  const rowsMax = Math.min(
+    PAGE_ROWS_MAX,
+    Math.ceil(bytesMax / (env.rowBytes.get(plan.table.name) ?? bytesMax / FIRST_PAGE_ROWS)),
   );
-  const kept = withinBytes(rows, bytesMax);
-  const last = kept.at(-1);
-  const more = kept.length < rows.length || rows.length === PAGE_ROWS_MAX;
+  const page = { tenant, grant, scoped: !shared, afterKey: cursor?.afterKey ?? null, nowMs, rowsMax };
+  const query = pageQuery(env.plans, plan, columns, page);
+  const vectors = await readVectors(database, query);
+  if (vectors === null) {
+    if (rowsMax === 1) throw new HayloftError("frame-too-large", { table: plan.table.name });
+    // Rows much larger than those before: with one of them the page is full.
+    env.rowBytes.set(plan.table.name, bytesMax);
+    return await readSnapshot(database, env, request);
+  }
+  const values = columns.map((column) => vectors[column] ?? []);
+  const stamps = plan.merges ? (vectors["$stamps"] ?? []) : null;
+  const rowCount = values[0]?.length ?? 0;
+  const { kept, bytes } = withinBytes(stamps === null ? values : [...values, stamps], rowCount, bytesMax);
+  if (kept > 0) env.rowBytes.set(plan.table.name, bytes / kept);
+  const more = kept < rowCount || rowCount === rowsMax;
   const nextTable = tableIndex + 1 < tables.length ? { tableIndex: tableIndex + 1, afterKey: null } : null;
+  const cut = (vector: readonly CellText[]): readonly CellText[] => (kept === rowCount ? vector : vector.slice(0, kept));
+  const afterKey = plan.keyColumns.map((column) => vectors[column]?.[kept - 1] ?? "");
   return {
     tenant,
-    change: {
-      table: plan.table.name,
-      op: "insert",
-      columns,
-      values: columns.map((column) => kept.map((row) => row[column] ?? null)),
-      rowCount: kept.length,
-    },
-    stamps: plan.merges ? kept.map((row) => row["$stamps"] ?? null) : null,
-    next: more && last !== undefined ? { tableIndex, afterKey: plan.keyColumns.map((column) => last[column] ?? "") } : nextTable,
+    change: { table: plan.table.name, op: "insert", columns, values: values.map(cut), rowCount: kept },
+    stamps: stamps === null ? null : cut(stamps),
+    next: more && kept > 0 ? { tableIndex, afterKey } : nextTable,
   };
 }
 
-/** The rows up to the limit, at least one. */
-function withinBytes(rows: readonly TextRow[], bytesMax: number): readonly TextRow[] {
-  let bytes = 0;
-  for (const [index, row] of rows.entries()) {
-    for (const value of Object.values(row)) bytes += utf8Length(value ?? "") + 4;
-    if (bytes > bytesMax && index > 0) return rows.slice(0, index);
+/** SQLSTATEs of a result that is too large: program_limit_exceeded, out_of_memory. */
+const tooLarge: ReadonlySet<string> = new Set(["54000", "53200"]);
+
+/** The columns' vectors in a transaction of its own; null when they are too large for the database to put together. */
+async function readVectors(
+  database: Database,
+  query: PageQuery,
+): Promise<Readonly<Record<string, readonly CellText[] | null>> | null> {
+  try {
+    return await database.transaction(
+      async (tx) => {
+        await setTextForm(tx);
+        const { rows } = await tx.query<Readonly<Record<string, readonly CellText[] | null>>>(query.sql, query.parameters);
+        return rows[0] ?? {};
+      },
+      { readOnly: true },
+    );
+  } catch (error) {
+    if (tooLarge.has(sqlstateOf(error) ?? "")) return null;
+    throw error;
   }
-  return rows;
+}
+
+/** How many rows are within the limit, at least one, and about how many bytes they take. */
+function withinBytes(
+  vectors: readonly (readonly CellText[])[],
+  rowCount: number,
+  bytesMax: number,
+): { readonly kept: number; readonly bytes: number } {
+  let bytes = 0;
+  for (let row = 0; row < rowCount; row += 1) {
+    const before = bytes;
+    for (const vector of vectors) bytes += utf8Length(vector[row] ?? "") + 4;
+    if (bytes > bytesMax && row > 0) return { kept: row, bytes: before };
+  }
+  return { kept: rowCount, bytes };
 }

@@ -25,7 +25,7 @@ async function fill(
   for (let page = 1; ; page += 1) {
     const chunk = await parent.storage.readSnapshot(grant, TENANT, cursor, options.bytesMax ?? 400);
     if (chunk === null) break;
-    await child.storage.applySnapshot(parent.nodeId, chunk, at);
+    await child.storage.applySnapshot(parent.nodeId, [chunk], at);
     await options.afterPage?.(page);
     if (chunk.next === null) break;
     cursor = chunk.next;
@@ -113,10 +113,10 @@ eachDatabase("snapshot", (open) => {
     const at = await position(cloud);
     const chunk = await cloud.storage.readSnapshot(edge.grant(), TENANT, null, 1e6);
     if (chunk === null) throw new Error("no page");
-    await edge.storage.applySnapshot(cloud.nodeId, chunk, at);
-    await edge.storage.applySnapshot(cloud.nodeId, chunk, at);
+    await edge.storage.applySnapshot(cloud.nodeId, [chunk], at);
+    await edge.storage.applySnapshot(cloud.nodeId, [chunk], at);
     expect(await edge.digest()).toEqual(before);
-    await expect(edge.over(failingDatabase(edge.database, 6)).applySnapshot(cloud.nodeId, chunk, at)).rejects.toBeInstanceOf(
+    await expect(edge.over(failingDatabase(edge.database, 6)).applySnapshot(cloud.nodeId, [chunk], at)).rejects.toBeInstanceOf(
       CrashError,
     );
     await Promise.all([cloud.close(), edge.close()]);
@@ -225,7 +225,7 @@ eachDatabase("snapshot", (open) => {
       cursor = chunk.next;
     }
     await pushUp(edge, cloud);
-    for (const chunk of pages) await edge.storage.applySnapshot(cloud.nodeId, chunk, at, 0);
+    for (const chunk of pages) await edge.storage.applySnapshot(cloud.nodeId, [chunk], at, 0);
     await edge.storage.finishSnapshot(cloud.nodeId, at);
     await pullDown(edge, cloud);
     expect(await edge.digest([...SHARED, "barn"])).toEqual(await cloud.digest([...SHARED, "barn"]));

@@ -30,9 +30,15 @@ function scalarText(value: unknown, parameter: number): string {
   throw new HayloftError("sql-failed", { sqlstate: "22P02", parameter, type: typeof value });
 }
 
+/** What an array literal in quotes has to escape, and what no text can hold. */
+const escaped = /["\\\0]/;
+const isText = (value: unknown): value is string => typeof value === "string";
+
 const plainElement = /^[A-Za-z0-9_.:+-]+$/;
 
 function arrayText(values: readonly unknown[], parameter: number): string {
+  // Vectors of thousands of texts, with nothing to escape: two joins cost a tenth of looking at each element.
+  if (values.length > 0 && values.every(isText) && !escaped.test(values.join(""))) return `{"${values.join('","')}"}`;
   const parts = values.map((value) => {
     if (value === null) return "NULL";
     const text = scalarText(value, parameter);
