@@ -104,3 +104,17 @@ export const fillReplica = async (
   });
   return { edge, cost: await cost };
 };
+
+const POLL_MS = 100;
+const FULL_MS_MAX = 600_000;
+
+/** Waits until the edge is connected and holds everything that its parent had for it. */
+export const untilFull = async (edge: Replica<FarmRows>): Promise<void> => {
+  const deadline = performance.now() + FULL_MS_MAX;
+  for (;;) {
+    const { filling, peers } = await edge.status();
+    if (!filling && peers.some(({ connected }) => connected)) return;
+    if (performance.now() > deadline) throw new Error(`the first sync did not end within ${FULL_MS_MAX / 1_000} s`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+};
