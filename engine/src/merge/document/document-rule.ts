@@ -3,7 +3,7 @@ import type { MemoryRule } from "../memory/memory-rule.ts";
 import { loadAutomerge } from "./automerge.ts";
 import { jsonOpFault, jsonPatches, textOp, textOpFault, wholeJsonOp, wholeTextOp } from "./document-op.ts";
 import { joinVersions, seenAfter, valueOfBase, versionsJson } from "./document-state.ts";
-import { type Draft, isMap, ROOT, treeAt } from "./draft.ts";
+import { type Draft, isList, isMap, ROOT, type Tree, treeAt, type TreeMap } from "./draft.ts";
 import { type DocumentKind, foldDocument, foldLimit } from "./fold-document.ts";
 import { formatTree, parseTree } from "./json-tree.ts";
 import { placeJson } from "./place-json.ts";
@@ -69,11 +69,11 @@ function unitsOf({ top }: Draft, at: number): number {
 const jsonKind: DocumentKind = {
   open: (value, entries) => {
     if (value !== null) return { [ROOT]: parseTree(value) };
-    // Two writers who both began the document with an object write into one.
-    const isObject = entries.some(({ op }) =>
-      jsonPatches(op).some(({ path, before, after }) => path.length === 0 && before === undefined && isMap(after)),
+    const begun = entries.flatMap(({ op }) =>
+      jsonPatches(op).filter(({ path, before }) => path.length === 0 && before === undefined),
     );
-    return isObject && entries.length > 1 ? { [ROOT]: {} } : {};
+    const shared = sharedPlaces(begun.map(({ after }) => after ?? null));
+    return begun.length > 1 && shared !== null ? { [ROOT]: shared } : {};
   },
   place: (draft, { op }) => {
     for (const patch of jsonPatches(op)) placeJson(draft, patch);
@@ -83,3 +83,19 @@ const jsonKind: DocumentKind = {
     return value === undefined ? null : formatTree(value);
   },
 };
+
+/**
+ * The objects and lists that all of these values have, empty; null when they are neither. Writers who begin a document beside each
+ * other write into these, where each would otherwise put a list of its own in the place of the other's.
+ */
+function sharedPlaces(values: readonly Tree[]): Tree | null {
+  if (values.every(isList)) return [];
+  if (!values.every(isMap)) return null;
+  const places: TreeMap = {};
+  for (const key of new Set(values.flatMap((value) => Object.keys(value)))) {
+    const members = values.map((value) => value[key]).filter((member) => member !== undefined);
+    const shared = members.length > 1 ? sharedPlaces(members) : null;
+    if (shared !== null) places[key] = shared;
+  }
+  return places;
+}
