@@ -14,6 +14,8 @@ export interface TextPatch {
 
 /** Characters around a change by which its place is found again; the shorter when the longer are not there. */
 const CONTEXTS = [32, 8] as const;
+/** What is replaced is found by one side alone, when the other has changed. */
+const CONTEXT_LEAST = 8;
 /** A change in a text that looks different now is looked for in so many pieces at most. */
 const PIECES_MAX = 8;
 
@@ -89,6 +91,10 @@ function findPlace({ budget }: Draft, text: string, patch: TextPatch, { at, cut 
   };
   for (const size of CONTEXTS) {
     const found = find(endOf(before, size), cut, startOf(after, size));
+    if (found !== null) return { at: found, cut: cut.length };
+  }
+  if (cut !== "") {
+    const found = find(endOf(before, CONTEXT_LEAST), cut, "") ?? find("", cut, startOf(after, CONTEXT_LEAST));
     if (found !== null) return { at: found, cut: cut.length };
   }
   for (const size of CONTEXTS) {
