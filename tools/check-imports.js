@@ -16,7 +16,7 @@ const allowed = [
 
 /** Packages from the registry that one place wraps; no other folder imports them at run time. */
 const wrapped = {
-  "@electric-sql/pglite": ["engine/src/store/pglite", "conformance/src/bench"],
+  "@electric-sql/pglite": ["engine/src/store/pglite", "engine/src/browser", "conformance/src/bench"],
   pg: ["engine/src/store/postgres", "engine/src/testing", "conformance/src", "cloud-hub/src"],
   ws: ["engine/src/link/ws", "conformance/src", "cloud-hub/src", "engine/src/replica", "engine/src/link"],
   cborg: ["engine/src/protocol"],

@@ -9,7 +9,7 @@ import type { SqlSession } from "../store/database.ts";
 import type { ReplicaEnvironment } from "./apply-environment.ts";
 
 /** Bytes that all children of a tenant may have staged together. */
-export const STAGED_TENANT_BYTES_MAX = 1_073_741_824;
+const STAGED_TENANT_BYTES_MAX = 1_073_741_824;
 /** A commit of which no part has come for so long gives way when the tenant's limit is reached. */
 const STAGED_IDLE = "1 hour";
 

@@ -7,8 +7,8 @@ export const REPORT_TABLE = "replica_quarantine";
 /** What people did with held commits; each replica acts on the rows that come. */
 export const ACTION_TABLE = "replica_quarantine_action";
 
-export const heldStates = ["held", "applied", "merged", "resent", "discarded"] as const;
-export const quarantineActions = ["resent", "discarded", "release"] as const;
+const heldStates = ["held", "applied", "merged", "resent", "discarded"] as const;
+const quarantineActions = ["resent", "discarded", "release"] as const;
 
 /**
  * The tables by which replicas tell each other of held commits. A catalog that includes both shows at the top what a relay

@@ -65,7 +65,7 @@ export async function adoptWaiting(tx: SqlSession, env: ReplicaEnvironment, comm
 }
 
 /** Gives a held commit another code, and has its child told. */
-export async function turnHeld(tx: SqlSession, tenant: string, { origin, seq }: HeldId, code: ErrorCode): Promise<void> {
+async function turnHeld(tx: SqlSession, tenant: string, { origin, seq }: HeldId, code: ErrorCode): Promise<void> {
   await tx.query(`update hayloft.quarantine set code = $4 where tenant_id = $1 and origin = $2::uuid and seq = $3::bigint`, [
     tenant,
     origin,

@@ -6,7 +6,7 @@ import type { Grant, SnapshotCursor } from "../replica/replica-storage.ts";
 import type { Database } from "../store/database.ts";
 import { eachDatabase } from "../testing/each-database.ts";
 import { grantText } from "./grant-text.ts";
-import { movingFarm } from "./moving-farm.ts";
+import { movingFarm } from "./sample-moving-farm.ts";
 
 interface Pair {
   readonly cloud: TestReplica;

@@ -18,7 +18,7 @@ export function scopeSql(plan: RowPlan, alias: string, grant: Grant, parameters:
 }
 
 /** True when some rows of the table are hidden from the grant: by their own scope, or because a row they refer to is. */
-export function mayHide(plans: Plans, plan: RowPlan, grant: Grant, path: ReadonlySet<string> = new Set()): boolean {
+function mayHide(plans: Plans, plan: RowPlan, grant: Grant, path: ReadonlySet<string> = new Set()): boolean {
   if (path.has(plan.table.name)) return false;
   if (restrictedScopes(plan, grant).length > 0) return true;
   return hidingReferences(plans, plan, grant, new Set([...path, plan.table.name])).length > 0;

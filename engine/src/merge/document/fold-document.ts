@@ -39,7 +39,7 @@ export function foldDocument(kind: DocumentKind, value: CellText, entries: reado
  * Cuts the entries into the shortest runs between which everybody had seen everything: the writer of each entry had seen all of the
  * earlier runs. An entry that nobody wrote beside is a run of its own.
  */
-export function episodesOf(entries: readonly MemoryEntry[]): readonly (readonly MemoryEntry[])[] {
+function episodesOf(entries: readonly MemoryEntry[]): readonly (readonly MemoryEntry[])[] {
   const unseen = firstUnseen(entries);
   const episodes: MemoryEntry[][] = [];
   let end = entries.length;

@@ -6,7 +6,7 @@ const TAG = "\u0001";
 /** Before every object key, so that no key is empty or has a meaning of its own in JavaScript. */
 const KEY = "k";
 /** Below this many levels a value is one piece, and the later write wins. */
-export const TREE_DEPTH_MAX = 32;
+const TREE_DEPTH_MAX = 32;
 
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 const NUMBER = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;

@@ -42,10 +42,10 @@ export const EMPTY_MEMORY: Memory = { image: undefined, base: null, entries: [] 
 export const NOTHING_SEEN: Seen = new Map();
 
 /** Orders entries by commit, then by statement. */
-export const compareEntries = (left: MemoryEntry, right: MemoryEntry): number => compareStamps(left, right) || left.at - right.at;
+const compareEntries = (left: MemoryEntry, right: MemoryEntry): number => compareStamps(left, right) || left.at - right.at;
 
 /** True when nothing that came before can still be missing: a base or an insert is known. */
-export const isRooted = ({ base, entries }: Memory): boolean => base !== null || entries.some(({ isFirst }) => isFirst);
+const isRooted = ({ base, entries }: Memory): boolean => base !== null || entries.some(({ isFirst }) => isFirst);
 
 /** True when the writer of `later` had seen `earlier`. */
 export function hasSeen(later: MemoryEntry, earlier: MemoryEntry): boolean {
@@ -54,7 +54,7 @@ export function hasSeen(later: MemoryEntry, earlier: MemoryEntry): boolean {
 }
 
 /** True when the base holds, or has settled, what was written under the stamp. */
-export const isFolded = (base: MemoryBase | null, { stamp, node }: Stamp): boolean =>
+const isFolded = (base: MemoryBase | null, { stamp, node }: Stamp): boolean =>
   base !== null && (base.seen.get(node) ?? 0n) >= stamp;
 
 /** Per node the greater of both. */
@@ -121,9 +121,6 @@ export function memoryWithout(memory: Memory, stamp: Stamp): Memory {
   const entries = memory.entries.filter((entry) => compareStamps(entry, stamp) !== 0);
   return entries.length === memory.entries.length ? memory : { ...memory, entries };
 }
-
-export const isEmptyMemory = ({ image, base, entries }: Memory): boolean =>
-  image === undefined && base === null && entries.length === 0;
 
 /** What the memory's cell has seen of each node. */
 export function seenOf({ base, entries }: Memory): Seen {

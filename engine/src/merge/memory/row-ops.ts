@@ -9,11 +9,11 @@ import { canonicalJson, itemsOf, type Json, membersOf, NOTHING_SEEN, type Seen, 
 export const OPS_COLUMN = "$ops";
 
 /** Characters of one row's operations. */
-export const OPS_CHARACTERS_MAX = 1_048_576;
+const OPS_CHARACTERS_MAX = 1_048_576;
 /** Nodes in `$seen`. */
-export const SEEN_NODES_MAX = 10_000;
+const SEEN_NODES_MAX = 10_000;
 /** Nesting of arrays and objects in operations. */
-export const OPS_DEPTH_MAX = 16;
+const OPS_DEPTH_MAX = 16;
 
 export interface RowOps {
   readonly at: number;
