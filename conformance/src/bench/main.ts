@@ -3,6 +3,7 @@ import { localWrite } from "./f1-local-write.ts";
 import { ingestMessages } from "./f2-ingress.ts";
 import { drainBacklog } from "./f3-drain.ts";
 import { drainPoisoned } from "./q1-poison.ts";
+import { mergeUpdates } from "./m1-merge-updates.ts";
 import { fillEdge } from "./f5-first-sync.ts";
 import { formatFigures, writeResults } from "./report.ts";
 import type { Figure } from "./measure.ts";
@@ -29,6 +30,7 @@ const benchmarks: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   F3: () => drainBacklog(rows, runs),
   Q1: () => drainPoisoned(rows, runs),
   F5: () => fillEdge(rows, runs),
+  M1: () => mergeUpdates(rows, runs),
 };
 
 const wanted = flags.only?.split(",") ?? Object.keys(benchmarks);

@@ -44,7 +44,7 @@ export function refusalOfShape(change: Change, plan: RowPlan | undefined, fromAu
     if (change.values[place]?.length !== change.rowCount) return "refused-schema";
     const pseudo =
       (column === CHANGED_COLUMN && change.op === "update") ||
-      (column === OPS_COLUMN && plan.memory.size > 0 && (change.op === "insert" || change.op === "update")) ||
+      (column === OPS_COLUMN && carriesOps(change, plan)) ||
       (fromAuthority && (column === STAMPS_COLUMN || column === REFUSED_COLUMN));
     if (!known.has(column) && !pseudo) return "refused-schema";
   }
@@ -57,9 +57,14 @@ export function refusalOfShape(change: Change, plan: RowPlan | undefined, fromAu
   return null;
 }
 
+/** True when the change says per row what was done to columns with memory, or what a delete had seen. */
+const carriesOps = ({ op }: Change, plan: RowPlan): boolean =>
+  op === "delete" ? plan.table.deletes === "updateWins" : plan.memory.size > 0 && op !== "evict";
+
 /** A child's operations are checked before anything reads them; a column with memory never comes without. */
 function refusalOfOps(change: Change, plan: RowPlan, stamp: bigint): ErrorCode | null {
-  if (plan.memory.size === 0 || (change.op !== "insert" && change.op !== "update")) return null;
+  if (!carriesOps(change, plan)) return null;
+  if (change.op === "delete") return opsAreSound(change, plan, stamp, () => []) ? null : "refused-schema";
   const carried = change.columns.filter((column) => plan.memory.has(column));
   const lists = columnOf(change, CHANGED_COLUMN);
   const changedOf = (row: number): readonly string[] =>

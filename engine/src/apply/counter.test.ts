@@ -1,39 +1,10 @@
 import { expect, it } from "vitest";
-import type { Database } from "../store/database.ts";
 import { eachDatabase } from "../testing/each-database.ts";
-import { sampleMemory } from "./sample-memory.ts";
-import { exchange, pullDown, TestReplica } from "./test-replica.ts";
-
-interface Farm {
-  readonly cloud: TestReplica;
-  readonly edge: TestReplica;
-  readonly tablet: TestReplica;
-  /** Until everybody has everything. */
-  readonly settle: () => Promise<void>;
-  readonly close: () => Promise<void>;
-}
-
-async function openFarm(open: () => Promise<Database>): Promise<Farm> {
-  const catalog = sampleMemory;
-  const cloud = await TestReplica.open(await open(), "cloud", { catalog });
-  const edge = await TestReplica.open(await open(), "edge", { catalog });
-  const tablet = await TestReplica.open(await open(), "tablet", { catalog });
-  const settle = async (): Promise<void> => {
-    for (let round = 0; round < 2; round += 1) {
-      await exchange(tablet, edge);
-      await exchange(edge, cloud);
-      await pullDown(tablet, edge);
-    }
-  };
-  const close = async (): Promise<void> => {
-    await Promise.all([cloud.close(), edge.close(), tablet.close()]);
-  };
-  return { cloud, edge, tablet, settle, close };
-}
+import { openMemoryFarm } from "./memory-farm.ts";
 
 eachDatabase("counters", (open) => {
   it("every difference that plain SQL made anywhere counts once, everywhere", async () => {
-    const { cloud, edge, tablet, settle, close } = await openFarm(open);
+    const { cloud, edge, tablet, settle, close } = await openMemoryFarm(open);
     await edge.sql("insert into stock (tenant_id, id, on_hand, weight) values ('t1', 's1', 100, 7.5)");
     await settle();
     await cloud.sql("update stock set on_hand = on_hand - 5, weight = weight * 2");
@@ -53,7 +24,7 @@ eachDatabase("counters", (open) => {
   });
 
   it("a row that is deleted and inserted again counts on from what is inserted", async () => {
-    const { cloud, edge, tablet, settle, close } = await openFarm(open);
+    const { cloud, edge, tablet, settle, close } = await openMemoryFarm(open);
     await edge.sql("insert into stock (tenant_id, id, on_hand) values ('t1', 's1', 100)");
     await settle();
     await tablet.sql("update stock set on_hand = on_hand + 7");
@@ -66,7 +37,7 @@ eachDatabase("counters", (open) => {
   });
 
   it("a commit that is sealed early and extended counts its differences once", async () => {
-    const { cloud, edge, tablet, settle, close } = await openFarm(open);
+    const { cloud, edge, tablet, settle, close } = await openMemoryFarm(open);
     await edge.database.transaction(async (tx) => {
       await tx.query("insert into stock (tenant_id, id, on_hand) values ('t1', 's1', 1)");
       await tx.script("set constraints all immediate");

@@ -81,6 +81,6 @@ function absentRows(
 }
 
 function onlyTombstone(document: string | undefined): string {
-  const deleted = document === undefined ? undefined : (JSON.parse(document) as Readonly<Record<string, unknown>>)["$deleted"];
-  return JSON.stringify(deleted === undefined ? {} : { $deleted: deleted });
+  const { $deleted, $gone } = (document === undefined ? {} : JSON.parse(document)) as Readonly<Record<string, unknown>>;
+  return JSON.stringify({ ...($deleted !== undefined && { $deleted }), ...($gone !== undefined && { $gone }) });
 }

@@ -93,11 +93,23 @@ function lintDocument(
     report("memory", `The document ${name} holds 1 to ${String(DOCUMENT_BYTES_MAX)} bytes.`);
 }
 
+/** What an insert leaves out is the empty set, or operations would not lead from nothing to what is there. */
+function lintSet(name: string, { type, isNullable, defaultSql }: Column, report: Report): void {
+  if (type.kind !== "jsonb") report("memory", `The column ${name} is a set of texts, and is a ${type.kind}: make it jsonb.`);
+  if (isNullable)
+    report("memory", `The column ${name} is a set, and nothing is the empty set: make it NOT NULL with the default '[]'.`);
+  if (defaultSql !== null && defaultSql !== "'[]'")
+    report("memory", `The column ${name} is a set, and its default is ${defaultSql}: a set begins empty, as '[]'.`);
+}
+
 function lintColumnRule(name: string, column: Column, own: ColumnRule, report: Report): void {
   if (own.kind === "setOnce" && !column.isNullable)
     report("rule", `The column ${name} is set once, so it is null before: make it nullable.`);
   if (own.kind === "counter") lintCounter(name, column, report);
   if (own.kind === "document") lintDocument(name, column, own, report);
+  if (own.kind === "setUnion") lintSet(name, column, report);
+  if ((own.kind === "review" || own.kind === "custom") && (column.type.kind === "jsonb" || column.type.kind === "double"))
+    report("memory", `The column ${name} keeps versions, and values of a ${column.type.kind} can be equal and look different.`);
   if (own.kind !== "monotone") return;
   if (own.order === "or") {
     if (column.type.kind !== "boolean") report("rule", `The column ${name} only turns true, and is no boolean.`);

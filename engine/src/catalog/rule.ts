@@ -11,11 +11,45 @@ export type ColumnRule =
   | { readonly kind: "counter" }
   /** Concurrent edits inside a text or a JSON value merge. `bytesMax` is what one tier may write of it. */
   | { readonly kind: "document"; readonly format: "text" | "json"; readonly bytesMax: number }
+  /** A set of texts in a jsonb array: concurrent additions are all kept, a removal takes away what its writer had seen. */
+  | { readonly kind: "setUnion" }
+  /** Concurrent values are all kept until a person decides; until then `show` says which one the column holds. */
+  | { readonly kind: "review"; readonly show: Shown }
+  /** Of concurrent values a function of the application makes one; a later write replaces what its writer had seen. */
+  | { readonly kind: "custom"; readonly rule: CustomRule }
   /** Never replicated. */
   | { readonly kind: "derived" };
 
+/** Which of several versions shows: the first or last written, the least or greatest value, or the last that a tier wrote. */
+export type Shown = "first" | "last" | "min" | "max" | { readonly tier: string };
+
+/** One of several values that were written without knowing of each other. */
+export interface ConcurrentValue {
+  /** In Postgres text form, or null. */
+  readonly value: string | null;
+  readonly stamp: bigint;
+  readonly node: string;
+  readonly tier: string | null;
+  readonly author: string | null;
+}
+
+/**
+ * An application's own rule. It stands in the declaration itself, so that there is no name that a replica may not know; `name`
+ * and `version` are part of the catalog's hash, so raise the version when `resolve` changes what it gives.
+ */
+export interface CustomRule {
+  readonly name: string;
+  readonly version: number;
+  /**
+   * The one value for two or more concurrent ones, given in the order of their stamps. Pure: no clock, no randomness, no state, the
+   * same on every tier; it may give a value that nobody wrote. Where it throws or gives no value of the column the last value shows.
+   * Hold it to that with `checkRuleLaws` of `@hayloft/engine/testing`.
+   */
+  readonly resolve: (values: readonly ConcurrentValue[]) => string | null;
+}
+
 /** Rules that merge operations instead of values. */
-export const MEMORY_KINDS = ["counter", "document"] as const;
+export const MEMORY_KINDS = ["counter", "setUnion", "review", "custom", "document"] as const;
 export type MemoryColumnRule = Extract<ColumnRule, { readonly kind: (typeof MEMORY_KINDS)[number] }>;
 
 const memoryKinds: ReadonlySet<string> = new Set(MEMORY_KINDS);
@@ -115,5 +149,10 @@ export const column = {
     format: kind,
     bytesMax,
   }),
+  /** A jsonb array of texts, NOT NULL. Writers may give it in any order; it is stored sorted, each text once. */
+  setUnion: (): ColumnRule => ({ kind: "setUnion" }),
+  /** Both values are kept and a person decides. `hayloft.open_review` lists what is open. */
+  review: (options: { readonly show: Shown }): ColumnRule => ({ kind: "review", show: options.show }),
+  custom: (rule: CustomRule): ColumnRule => ({ kind: "custom", rule }),
   derived: (): ColumnRule => ({ kind: "derived" }),
 };

@@ -35,6 +35,12 @@ export interface Unique {
  */
 export type ParentDeleted = "reject" | "revive" | "detach";
 
+/**
+ * How a delete and a concurrent write of the same row end. `later`: the one with the later stamp. `deleteWins`: the row stays deleted
+ * until somebody inserts it again. `updateWins`: a delete takes away what its writer had seen, and any other write keeps the row.
+ */
+export type DeleteRule = "later" | "deleteWins" | "updateWins";
+
 /** A foreign key to another table's primary key. The first column is the tenant on both sides. */
 export interface Reference {
   readonly columns: readonly string[];
@@ -71,6 +77,8 @@ export interface TableOptions<Cols extends Columns> {
   readonly writers: readonly string[];
   readonly flow: Flow;
   readonly rule: RowRule;
+  /** How a delete and an update end that did not know of each other. Default `later`. */
+  readonly deletes?: DeleteRule;
   readonly retain: Readonly<Record<string, Retention>>;
   /** 0 is sent first, 3 last. Default 1. */
   readonly lane?: 0 | 1 | 2 | 3;
@@ -99,6 +107,7 @@ export interface Table<Name extends string = string, Cols extends Columns = Colu
   readonly writers: readonly string[];
   readonly flow: Flow;
   readonly rule: RowRule;
+  readonly deletes: DeleteRule;
   readonly retain: Readonly<Record<string, Retention>>;
   readonly lane: 0 | 1 | 2 | 3;
   readonly hidden: Readonly<Record<string, readonly string[]>>;
@@ -120,6 +129,7 @@ export function table<const Name extends string, const Cols extends Columns>(
     references: options.references ?? [],
     checks: options.checks ?? {},
     partition: options.partition ?? null,
+    deletes: options.deletes ?? "later",
     lane: options.lane ?? 1,
     hidden: options.hidden ?? {},
     holdTogether: options.holdTogether ?? null,

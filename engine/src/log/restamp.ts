@@ -4,7 +4,7 @@ import { changeDigest, commitHashOf, firstPreviousHash } from "../commit/commit-
 import type { Commit } from "../commit/commit.ts";
 import { itemsOf, type Json, membersOf } from "../merge/memory/memory.ts";
 import { rowKeys } from "../merge/row-change.ts";
-import { MEMORY_FIELD } from "../merge/row-state.ts";
+import { GONE_FIELD, MEMORY_FIELD } from "../merge/row-state.ts";
 import type { Database, SqlSession } from "../store/database.ts";
 import { changeOfRow, COMMIT_COLUMNS, type ChangeRow, type CommitRow } from "./commit-row.ts";
 import { hex } from "./keep-foreign.ts";
@@ -164,6 +164,15 @@ function renameMemories(memories: unknown, rename: (value: unknown) => unknown):
   return Object.fromEntries(columns);
 }
 
+/** What a delete of ours had seen of ourselves is the delete itself. */
+function renameSeen(seen: unknown, rename: (value: unknown) => unknown): unknown {
+  const nodes = Object.entries(membersOf(seen as Json)).map(([node, stamp]) => {
+    const [renamed] = rename([stamp, node]) as readonly unknown[];
+    return [node, renamed] as const;
+  });
+  return Object.fromEntries(nodes);
+}
+
 async function renameStamps(
   tx: SqlSession,
   tenant: string,
@@ -181,8 +190,10 @@ async function renameStamps(
     const name = renamed.get(`"${String(stamp)}", "${String(node)}"`);
     return name === undefined ? value : [...(JSON.parse(`[${name}]`) as unknown[]), ...more];
   };
-  const renameIn = (name: string, value: unknown): unknown =>
-    name === MEMORY_FIELD ? renameMemories(value, rename) : rename(value);
+  const renameIn = (name: string, value: unknown): unknown => {
+    if (name === GONE_FIELD) return renameSeen(value, rename);
+    return name === MEMORY_FIELD ? renameMemories(value, rename) : rename(value);
+  };
   const documents = rows.map(({ stamps }) =>
     JSON.stringify(Object.fromEntries(Object.entries(stamps).map(([name, value]) => [name, renameIn(name, value)]))),
   );

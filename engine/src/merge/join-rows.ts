@@ -1,5 +1,6 @@
 import type { ColumnRule, RowRule } from "../catalog/rule.ts";
 import { compareValues } from "./compare-values.ts";
+import { joinSeen, NOTHING_SEEN } from "./memory/memory.ts";
 import { compareRawValues, compareStamps, type Register } from "./register.ts";
 import type { RowPlan } from "./row-plan.ts";
 import { isPresent, joinTombstones, type RowState } from "./row-state.ts";
@@ -60,7 +61,12 @@ function joinCells(plan: RowPlan, left: RowState, right: RowState): ReadonlyMap<
  * are. Nothing is ever dropped, so that presence depends on the joined state alone and not on the order of arrival.
  */
 export function joinRowStates(plan: RowPlan, left: RowState, right: RowState): RowState {
-  return { cells: joinCells(plan, left, right), deleted: joinTombstones(left.deleted, right.deleted) };
+  const state = { cells: joinCells(plan, left, right), deleted: joinTombstones(left.deleted, right.deleted) };
+  if (plan.table.deletes === "deleteWins")
+    return { ...state, inserted: joinTombstones(left.inserted ?? null, right.inserted ?? null) };
+  return plan.table.deletes === "updateWins"
+    ? { ...state, gone: joinSeen(left.gone ?? NOTHING_SEEN, right.gone ?? NOTHING_SEEN) }
+    : state;
 }
 
 function cellLosers(plan: RowPlan, key: readonly string[], existing: RowState, incoming: RowState, joined: RowState): Loser[] {

@@ -1,5 +1,5 @@
 import type { CellText, Change } from "../commit/commit.ts";
-import { EMPTY_MEMORY, type MemoryEntry, NOTHING_SEEN } from "./memory/memory.ts";
+import { EMPTY_MEMORY, joinSeen, type MemoryEntry, NOTHING_SEEN } from "./memory/memory.ts";
 import { memoryRegister, registerWithout } from "./memory/memory-rule.ts";
 import { OPS_COLUMN, readOps } from "./memory/row-ops.ts";
 import { compareStamps, type Register, type Stamp, type Written } from "./register.ts";
@@ -60,7 +60,10 @@ export function withoutStamp(state: RowState, stamp: Stamp, plan: RowPlan): RowS
     const left = rule !== undefined ? registerWithout(rule, register, stamp) : isIt(register) ? null : register;
     if (left !== null) cells.set(column, left);
   }
-  return { cells, deleted: state.deleted !== null && isIt(state.deleted) ? null : state.deleted };
+  const left = { ...state, cells, deleted: state.deleted !== null && isIt(state.deleted) ? null : state.deleted };
+  if (state.inserted != null && isIt(state.inserted)) return { ...left, inserted: null };
+  // A tombstone that is taken back takes what it had seen with it; the authority's answer says what others have deleted.
+  return left.deleted === null && state.gone !== undefined ? { ...left, gone: NOTHING_SEEN } : left;
 }
 
 /**
@@ -94,7 +97,8 @@ export function stateOfChange(change: Change, row: number, written: Written, pla
   if (document !== undefined && document !== null) {
     return readRowState(change.op === "delete" ? null : rowValues(change, row), document, plan);
   }
-  if (change.op === "delete") return { ...EMPTY_ROW, deleted: { stamp: written.stamp, node: written.node } };
+  const mark = { stamp: written.stamp, node: written.node };
+  if (change.op === "delete") return tombstoneOf(change, row, mark, plan);
   const changed = change.op === "update" ? changedColumns(change, row) : null;
   const values = rowValues(change, row);
   const remembered = memoriesOfChange(change, row, written, plan);
@@ -108,7 +112,17 @@ export function stateOfChange(change: Change, row: number, written: Written, pla
     const { stamp, node } = known ? written : UNKNOWN_STAMP;
     cells.set(column, { value, stamp, node });
   }
-  return { cells, deleted: null };
+  return plan.table.deletes === "deleteWins" && change.op === "insert"
+    ? { cells, deleted: null, inserted: mark }
+    : { cells, deleted: null };
+}
+
+/** A delete, with what its writer had seen of the row where that decides. */
+function tombstoneOf(change: Change, row: number, deleted: Stamp, plan: RowPlan): RowState {
+  if (plan.table.deletes !== "updateWins") return { ...EMPTY_ROW, deleted };
+  const text = columnOf(change, OPS_COLUMN)?.[row] ?? null;
+  const seen = text === null ? NOTHING_SEEN : readOps(text).seen;
+  return { ...EMPTY_ROW, deleted, gone: joinSeen(seen, new Map([[deleted.node, deleted.stamp]])) };
 }
 
 /** The registers of the cells that the row's operations speak of. */

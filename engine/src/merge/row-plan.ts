@@ -40,6 +40,9 @@ function joinOfColumnRule(rule: ColumnRule, column: Column): Join {
     case "derived":
     case "counter":
     case "document":
+    case "setUnion":
+    case "review":
+    case "custom":
       break;
     case "singleWriter":
       return joinSingleWriter;

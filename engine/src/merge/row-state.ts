@@ -7,8 +7,10 @@ import {
   memoryJson,
   memoryOfJson,
   NOTHING_SEEN,
+  type Seen,
   seenJson,
   seenOf,
+  seenOfJson,
 } from "./memory/memory.ts";
 import { memoryRegister } from "./memory/memory-rule.ts";
 import { compareStamps, type Register, type Stamp } from "./register.ts";
@@ -21,6 +23,10 @@ import type { RowPlan } from "./row-plan.ts";
 export interface RowState {
   readonly cells: ReadonlyMap<string, Register>;
   readonly deleted: Stamp | null;
+  /** The latest insert, where the table's `deletes` is `deleteWins`. */
+  readonly inserted?: Stamp | null;
+  /** What those who deleted the row had seen of it, where the table's `deletes` is `updateWins`. */
+  readonly gone?: Seen;
 }
 
 export const UNKNOWN_STAMP: Stamp = { stamp: 0n, node: "" };
@@ -36,17 +42,26 @@ export function joinTombstones(left: Stamp | null, right: Stamp | null): Stamp |
 }
 
 /**
- * Whether the row is there: it has values, and was never deleted or written after the delete. So of a concurrent delete and
- * update the later one wins for the whole row; monotone columns keep what they had reached. With a plan, only the columns count
- * that are written by those who may insert rows: nobody else brings a deleted row back.
+ * Whether the row is there: it has values, and was never deleted, or was written in spite of it. What that means is the table's
+ * `deletes`: written later (the default), inserted later, or written by somebody of whose write the delete did not know. Monotone
+ * columns keep what they had reached. With a plan, only the columns count that are written by those who may insert rows: nobody
+ * else brings a deleted row back. A function of the joined state alone, whose parts are maxima, so that the order of arrival does not matter.
  */
-export function isPresent({ cells, deleted }: RowState, plan?: RowPlan): boolean {
+export function isPresent(state: RowState, plan?: RowPlan): boolean {
+  const { cells, deleted } = state;
   if (deleted === null) return cells.size > 0;
+  const deletes = plan?.table.deletes ?? "later";
+  if (deletes === "deleteWins") return isLater(state.inserted ?? null, deleted);
   for (const [column, register] of cells) {
-    if (plan?.presence?.has(column) !== false && compareStamps(register, deleted) > 0) return true;
+    if (plan?.presence?.has(column) === false) continue;
+    const survives =
+      deletes === "updateWins" ? register.stamp > (state.gone?.get(register.node) ?? 0n) : isLater(register, deleted);
+    if (survives) return true;
   }
   return false;
 }
+
+const isLater = (written: Stamp | null, deleted: Stamp): boolean => written !== null && compareStamps(written, deleted) > 0;
 
 /** The greatest stamp in a row; 0 when all are unknown. */
 export function latestStamp({ cells, deleted }: RowState): bigint {
@@ -62,6 +77,9 @@ type Document = Readonly<Record<string, StampText | Readonly<Record<string, Cell
 export const MEMORY_FIELD = "$memory";
 /** In a `stamps` document: per node the greatest stamp in the row's memories. Capture reads what a writer has seen from it. */
 export const SEEN_FIELD = "$seen";
+
+/** In a `stamps` document: per node what those who deleted the row had seen. */
+export const GONE_FIELD = "$gone";
 
 const isStampText = (value: unknown): value is StampText => Array.isArray(value);
 
@@ -95,7 +113,9 @@ export function readRowState(values: RowValues | null, documentText: string | nu
     if (value !== undefined) cells.set(column, { value, stamp, node });
   }
   shareGroupStamp(cells, plan);
-  return { cells, deleted: readStamp(document["$deleted"]) };
+  const state = { cells, deleted: readStamp(document["$deleted"]) };
+  if (plan.table.deletes === "deleteWins") return { ...state, inserted: readStamp(document["$inserted"] ?? document["$row"]) };
+  return plan.table.deletes === "updateWins" ? { ...state, gone: seenOfJson(document[GONE_FIELD]) } : state;
 }
 
 /** Columns that win or lose together have one stamp, the latest; capture stamps only those that a statement changed. */
@@ -123,6 +143,8 @@ export function writeRowState(state: RowState, plan: RowPlan): string {
     if (register !== undefined && nameOf(register) !== nameOf(base)) document[column] = writeStamp(register);
   }
   if (state.deleted !== null) document["$deleted"] = writeStamp(state.deleted);
+  if (state.inserted != null) document["$inserted"] = writeStamp(state.inserted);
+  if (state.gone !== undefined && state.gone.size > 0) document[GONE_FIELD] = seenJson(state.gone);
   if (!isPresent(state, plan))
     document["$cells"] = Object.fromEntries([...state.cells].map(([column, { value }]) => [column, value]));
   if (plan.memory.size > 0) writeMemories(document, state, plan);

@@ -10,14 +10,14 @@ import {
 } from "../catalog/table-facts.ts";
 import type { Table } from "../catalog/table.ts";
 import { quarantinedView } from "./engine-quarantine.ts";
-import { memoryCapture, memoryColumnsDdl } from "./memory-capture.ts";
+import { memoryCapture, memoryColumnsDdl, setColumns } from "./memory-capture.ts";
 import { OPS_COLUMN } from "../merge/memory/row-ops.ts";
 import { SLICE_BYTES, SLICE_ROWS, recordChangeDdl } from "./record-change-ddl.ts";
 import type { CommitLimits } from "./record-change-ddl.ts";
 import { objectName, sqlName, sqlText } from "./sql-name.ts";
 import { refusalStates } from "./sqlstate.ts";
 import type { WriteGuard, WriteRefusal } from "./write-guards.ts";
-import { changed, deleteGuards, insertGuards, refusalFor, updateGuards } from "./write-guards.ts";
+import { changed, deleteGuards, insertGuards, refusalFor, updateGuards, written } from "./write-guards.ts";
 
 type WriteOp = "insert" | "update" | "delete";
 
@@ -29,7 +29,8 @@ export function captureTriggers(table: Table, tier: string): readonly string[] {
   const ops = (["insert", "update", "delete"] as const).filter(
     (op) => isReplicated(table) || refusalFor(table, tier, op) !== null,
   );
-  return [...ops.map((op) => `hayloft_${op}`), ...(isReplicated(table) ? ["hayloft_truncate"] : [])];
+  const sets = writesSets(table, tier) ? ["hayloft_normalise"] : [];
+  return [...ops.map((op) => `hayloft_${op}`), ...(isReplicated(table) ? ["hayloft_truncate"] : []), ...sets];
 }
 
 /**
@@ -61,7 +62,7 @@ DECLARE
   _item record;
 BEGIN
   FOR _item IN SELECT t.tgname, t.tgrelid::regclass AS relation FROM pg_trigger t
-    WHERE t.tgname IN ('hayloft_insert', 'hayloft_update', 'hayloft_delete', 'hayloft_truncate', 'hayloft_leaf') AND t.tgparentid = 0
+    WHERE t.tgname IN ('hayloft_insert', 'hayloft_update', 'hayloft_delete', 'hayloft_truncate', 'hayloft_normalise', 'hayloft_leaf') AND t.tgparentid = 0
   LOOP
     EXECUTE format('DROP TRIGGER %I ON %s', _item.tgname, _item.relation);
   END LOOP;
@@ -97,7 +98,19 @@ function tableCaptureDdl(catalog: Catalog, table: Table, tier: string): string {
       }),
     );
   }
+  if (writesSets(table, tier)) parts.push(normaliseTrigger(table));
   return parts.join("\n");
+}
+
+/** True when rows written here may hold sets, whose texts the database puts in order. */
+const writesSets = (table: Table, tier: string): boolean =>
+  setColumns(table).length > 0 && (["insert", "update"] as const).some((op) => refusalFor(table, tier, op) === null);
+
+function normaliseTrigger(table: Table): string {
+  const values = [table.name, ...setColumns(table)].map(sqlText).join(", ");
+  return `CREATE TRIGGER hayloft_normalise BEFORE INSERT OR UPDATE ON ${sqlName(table.name)} FOR EACH ROW
+  ${notApplying} EXECUTE FUNCTION hayloft.normalise_sets(${values});
+${always(table, "normalise")}`;
 }
 
 function refusalTrigger(table: Table, op: WriteOp | "truncate", refusal: WriteRefusal): string {
@@ -261,14 +274,20 @@ function vectorSql(table: Table, name: string): string {
 
 /** `ops`: the SQL of the rows' `$ops`, or null when the table has no columns with memory. */
 function sourceOf(catalog: Catalog, table: Table, tier: string, op: WriteOp, ops: string | null): Source {
-  if (op === "insert") {
-    const source = plainSource(insertGuards(table, tier, catalog), "n", "new_rows", capturedColumns(table));
-    if (ops === null) return source;
-    const refused = source.guards.length === 0 ? "" : `${refusedCase(source.guards)} AS "$refused", `;
-    const from = `(SELECT n.*, ${refused}${ops} AS "${OPS_COLUMN}" FROM new_rows n) r`;
-    return { ...source, from, columns: [...source.columns, OPS_COLUMN] };
-  }
-  if (op === "delete") return plainSource(deleteGuards(table, tier, catalog), "o", "old_rows", identityColumns(table));
+  if (op === "insert")
+    return withOps(
+      plainSource(insertGuards(table, tier, catalog), "n", "new_rows", capturedColumns(table)),
+      "n",
+      "new_rows",
+      ops,
+    );
+  if (op === "delete")
+    return withOps(
+      plainSource(deleteGuards(table, tier, catalog), "o", "old_rows", identityColumns(table)),
+      "o",
+      "old_rows",
+      ops,
+    );
   const columns = capturedColumns(table);
   const keys = table.primaryKey.map((name) => `n.${sqlName(name)} = o.${sqlName(name)}`).join(" AND ");
   const lost: WriteGuard = {
@@ -281,7 +300,7 @@ function sourceOf(catalog: Catalog, table: Table, tier: string, op: WriteOp, ops
   const guards = [lost, ...updateGuards(table, tier, catalog)];
   const names = columns
     .filter((name) => !table.primaryKey.includes(name))
-    .map((name) => `CASE WHEN ${changed(table, name)} THEN ${sqlText(name)} END`);
+    .map((name) => `CASE WHEN ${written(table, name)} THEN ${sqlText(name)} END`);
   const moved = movingColumns(table).map((name) => changed(table, name));
   const extra = [
     `${names.length === 0 ? "''" : `concat_ws(',', ${names.join(", ")})`} AS "$changed"`,
@@ -297,6 +316,13 @@ function sourceOf(catalog: Catalog, table: Table, tier: string, op: WriteOp, ops
 function plainSource(guards: readonly WriteGuard[], alias: string, rows: string, columns: readonly string[]): Source {
   if (guards.length === 0) return { from: `${rows} r`, columns, guards };
   return { from: `(SELECT ${alias}.*, ${refusedCase(guards)} AS "$refused" FROM ${rows} ${alias}) r`, columns, guards };
+}
+
+function withOps(source: Source, alias: string, rows: string, ops: string | null): Source {
+  if (ops === null) return source;
+  const refused = source.guards.length === 0 ? "" : `${refusedCase(source.guards)} AS "$refused", `;
+  const from = `(SELECT ${alias}.*, ${refused}${ops} AS "${OPS_COLUMN}" FROM ${rows} ${alias}) r`;
+  return { ...source, from, columns: [...source.columns, OPS_COLUMN] };
 }
 
 function evictSource(table: Table): string {

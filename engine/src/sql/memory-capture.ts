@@ -4,7 +4,7 @@ import { memoryColumns, rowKeyColumns } from "../catalog/table-facts.ts";
 import type { Table } from "../catalog/table.ts";
 import { memoryRuleOf } from "../merge/memory/memory-rule.ts";
 import { sqlName, sqlText } from "./sql-name.ts";
-import { changed } from "./write-guards.ts";
+import { written } from "./write-guards.ts";
 
 /** How the triggers of a table capture what a statement did to its columns with memory. */
 export interface MemoryCapture {
@@ -21,8 +21,18 @@ export interface MemoryCapture {
  * had, null when it had none.
  */
 function opSql(rule: MemoryColumnRule, fresh: string, before: string): string {
-  if (rule.kind === "counter") return `to_jsonb((${fresh}::numeric - coalesce((${before})::numeric, 0))::text)`;
-  return rule.format === "text" ? `hayloft.text_op(${before}, ${fresh})` : `hayloft.json_op((${before})::jsonb, ${fresh})`;
+  switch (rule.kind) {
+    case "counter":
+      return `to_jsonb((${fresh}::numeric - coalesce((${before})::numeric, 0))::text)`;
+    case "setUnion":
+      return `hayloft.set_op((${before})::jsonb, ${fresh})`;
+    case "document":
+      return rule.format === "text" ? `hayloft.text_op(${before}, ${fresh})` : `hayloft.json_op((${before})::jsonb, ${fresh})`;
+    case "review":
+    case "custom":
+      break;
+  }
+  return `coalesce(to_jsonb(${fresh}::text), 'null')`;
 }
 
 /**
@@ -30,7 +40,8 @@ function opSql(rule: MemoryColumnRule, fresh: string, before: string): string {
  * values of a row that was deleted under the same key, if there was one, as an update builds on the old row.
  */
 export function memoryCapture(table: Table, op: "insert" | "update" | "delete"): MemoryCapture | null {
-  const names = op === "delete" ? [] : memoryColumns(table);
+  if (op === "delete") return table.deletes === "updateWins" ? deleteCapture(table) : null;
+  const names = memoryColumns(table);
   if (names.length === 0) return null;
   const rules = names.map((name) => ({ name, rule: ruleOf(table, name) }));
   const needsSeen = rules.some(({ name, rule }) => memoryRuleOf(rule, columnOf(table, name))?.needsSeen === true);
@@ -39,11 +50,11 @@ export function memoryCapture(table: Table, op: "insert" | "update" | "delete"):
   const items = rules.map(({ name, rule }) => {
     const before = op === "insert" ? `${known} -> 'cells' ->> ${sqlText(name)}` : `o.${sqlName(name)}::text`;
     const built = `jsonb_build_object(${sqlText(name)}, ${opSql(rule, `n.${sqlName(name)}`, before)})`;
-    return op === "insert" ? built : `CASE WHEN ${changed(table, name)} THEN ${built} ELSE '{}' END`;
+    return op === "insert" ? built : `CASE WHEN ${written(table, name)} THEN ${built} ELSE '{}' END`;
   });
-  const frame = `jsonb_build_object('$at', _at)${needsSeen ? ` || jsonb_strip_nulls(jsonb_build_object('$seen', (${known} -> 'seen') - _node))` : ""}`;
+  const frame = `jsonb_build_object('$at', _at)${needsSeen ? ` || jsonb_strip_nulls(jsonb_build_object('$seen', nullif(${known} -> 'seen', 'null') - _node))` : ""}`;
   const all = `(${frame} || ${items.join(" || ")})::text`;
-  const some = names.map((name) => changed(table, name)).join(" OR ");
+  const some = names.map((name) => written(table, name)).join(" OR ");
   return {
     declare: `
   _at integer := coalesce(nullif(split_part(current_setting('hayloft.txn', true), ' ', 2), '')::integer, 0) + 1;${reads ? "\n  _known jsonb;\n  _names text[];" : ""}${needsSeen ? "\n  _node text := (SELECT node_id::text FROM hayloft.replica);" : ""}`,
@@ -51,6 +62,29 @@ export function memoryCapture(table: Table, op: "insert" | "update" | "delete"):
     ops: op === "insert" ? all : `CASE WHEN ${some} THEN ${all} END`,
   };
 }
+
+/** What the writer of a delete had seen of the row: per other node the latest stamp in the row's document. */
+function deleteCapture(table: Table): MemoryCapture {
+  return {
+    declare: `
+  _at integer := coalesce(nullif(split_part(current_setting('hayloft.txn', true), ' ', 2), '')::integer, 0) + 1;
+  _known jsonb;
+  _names text[];
+  _node text := (SELECT node_id::text FROM hayloft.replica);`,
+    read: `
+  SELECT array_agg(o.${sqlName(table.scope.tenant)}), array_agg(${rowKey(table, "o")}), array_agg(${rowName(table, "o")}) INTO _tenants, _keys, _names FROM old_rows o;
+  SELECT jsonb_object_agg(k.name, (SELECT jsonb_object_agg(seen.node, seen.stamp) FROM (
+      SELECT item.value ->> 1 AS node, max((item.value ->> 0)::bigint)::text AS stamp FROM jsonb_each(s.stamps) AS item (key, value)
+      WHERE jsonb_typeof(item.value) = 'array' AND item.value ->> 0 <> '0' GROUP BY 1) AS seen)) INTO _known
+    FROM unnest(_tenants, _keys, _names) AS k (tenant, key, name)
+    JOIN hayloft.row_state s ON s.tenant_id = k.tenant AND s.table_name = ${sqlText(table.name)} AND s.row_key = k.key;`,
+    ops: `(jsonb_build_object('$at', _at) || jsonb_strip_nulls(jsonb_build_object('$seen', nullif(_known -> ${rowName(table, "o")}, 'null') - _node)))::text`,
+  };
+}
+
+/** Columns that hold sets of texts. */
+export const setColumns = (table: Table): readonly string[] =>
+  memoryColumns(table).filter((name) => table.rule.columns[name]?.kind === "setUnion");
 
 /** Copied into a variable first: the statement's rows and another table do not mix in one query where tables are distributed. */
 function readSql(table: Table): string {
@@ -87,14 +121,15 @@ function ruleOf(table: Table, name: string): MemoryColumnRule {
 export function memoryColumnsDdl(tables: readonly Table[]): string {
   const found = tables.flatMap((table) => memoryColumns(table).map((name) => ({ table, name })));
   const values = found.map(({ table, name }) => {
-    const keepsAuthor = memoryRuleOf(ruleOf(table, name), columnOf(table, name))?.keepsAuthor === true;
-    return `(${sqlText(table.name)}, ${sqlText(name)}, ${String(keepsAuthor)})`;
+    const rule = ruleOf(table, name);
+    const keepsAuthor = memoryRuleOf(rule, columnOf(table, name))?.keepsAuthor === true;
+    return `(${sqlText(table.name)}, ${sqlText(name)}, ${sqlText(rule.kind)}, ${String(keepsAuthor)})`;
   });
   return [
     `DELETE FROM hayloft.memory_column;`,
     ...(values.length === 0
       ? []
-      : [`INSERT INTO hayloft.memory_column (table_name, column_name, keeps_author) VALUES\n  ${values.join(",\n  ")};`]),
+      : [`INSERT INTO hayloft.memory_column (table_name, column_name, rule, keeps_author) VALUES\n  ${values.join(",\n  ")};`]),
     ...found.map(({ table, name }) => seedSql(table, name)),
   ].join("\n");
 }

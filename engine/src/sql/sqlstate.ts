@@ -31,6 +31,8 @@ export const refusalStates = {
   document: "HL013",
   /** A row is larger than any frame holds. */
   rowSize: "HL014",
+  /** A value that the column's rule cannot merge: a set that is no array of texts, a counter that is no number. */
+  value: "HL015",
 } as const;
 
 export type RefusalRule = keyof typeof refusalStates;

@@ -60,6 +60,7 @@ export function insertGuards(table: Table, tier: string, catalog: Catalog): read
   const guards: WriteGuard[] = sharedTenantGuards(table, tier, catalog, "n");
   for (const [name, own] of Object.entries(table.rule.columns)) {
     const column = table.columns[name];
+    if (own.kind === "counter") guards.push(...counterGuards(table, name));
     if (own.kind !== "singleWriter" || own.tier === tier || column === undefined) continue;
     // A default that is an expression cannot be told from a chosen value.
     const standard = column.defaultSql ?? "NULL";
@@ -128,6 +129,15 @@ export function changed(table: Table, name: string): string {
   return `n.${sqlName(name)}${cast} IS DISTINCT FROM o.${sqlName(name)}${cast}`;
 }
 
+/**
+ * SQL that says whether the statement wrote the column: changed it, or decided a review with the value that already shows, which
+ * the setting `hayloft.deciding` tells from leaving it alone.
+ */
+export function written(table: Table, name: string): string {
+  if (table.rule.columns[name]?.kind !== "review") return changed(table, name);
+  return `(${changed(table, name)} OR current_setting('hayloft.deciding', true) = ${sqlText(`${table.name}.${name}`)})`;
+}
+
 function sharedTenantGuards(table: Table, tier: string, catalog: Catalog, row: "n" | "o"): WriteGuard[] {
   if (tier === catalog.tiers[0]) return [];
   return [
@@ -167,6 +177,7 @@ function columnGuards(table: Table, name: string, rule: ColumnRule, tier: string
   if (rule.kind === "singleWriter" && rule.tier !== tier)
     return [{ ...ownedColumn(table, name, rule.tier, tier), when: changed(table, name) }];
   if (rule.kind === "monotone") return [movedBack(table, name, backwards(sqlName(name), rule.order))];
+  if (rule.kind === "counter") return counterGuards(table, name);
   if (rule.kind !== "setOnce") return [];
   return [
     {
@@ -175,6 +186,20 @@ function columnGuards(table: Table, name: string, rule: ColumnRule, tier: string
       message: `The column ${name} of ${table.name} is set once and has a value.`,
       hint: "Leave the column as it is.",
       when: `o.${sqlName(name)} IS NOT NULL AND ${changed(table, name)}`,
+    },
+  ];
+}
+
+/** NaN is a numeric, and no difference leads to it or away from it. */
+function counterGuards(table: Table, name: string): WriteGuard[] {
+  if (table.columns[name]?.type.kind !== "numeric") return [];
+  return [
+    {
+      rule: "value",
+      column: name,
+      message: `The column ${name} of ${table.name} counts and cannot be NaN.`,
+      hint: "Write a number.",
+      when: `n.${sqlName(name)} = 'NaN'`,
     },
   ];
 }

@@ -2,3 +2,4 @@ export { eachDatabase } from "./each-database.ts";
 export { freshPglite } from "./fresh-pglite.ts";
 export { dropPostgres, freshPostgres, freshPostgresUrl } from "./fresh-postgres.ts";
 export { tempDir } from "./temp-dir.ts";
+export { checkRuleLaws } from "./check-rule-laws.ts";

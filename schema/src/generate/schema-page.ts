@@ -18,7 +18,17 @@ function columnRuleText(rule: ColumnRule): string {
     return typeof rule.order === "string" ? rule.order : `only forward (${Object.keys(rule.order.lattice).join(" → ")})`;
   }
   if (rule.kind === "document") return `document (${rule.format}, ${rule.bytesMax} bytes)`;
-  return { lastWriterWins: "last writer wins", setOnce: "set once", counter: "counter", derived: "derived" }[rule.kind];
+  if (rule.kind === "review")
+    return `both kept, a person decides; until then shows ${typeof rule.show === "string" ? rule.show : rule.show.tier}`;
+  if (rule.kind === "custom") return `of concurrent values ${rule.rule.name} makes one`;
+  const texts = {
+    lastWriterWins: "last writer wins",
+    setOnce: "set once",
+    counter: "counter: differences add up",
+    setUnion: "set: additions are all kept",
+    derived: "derived",
+  };
+  return texts[rule.kind];
 }
 
 function ruleText(rule: RowRule): string {

@@ -16,6 +16,10 @@ import {
   NOTHING_SEEN,
 } from "./memory.ts";
 
+import { customRule } from "./custom.ts";
+import { reviewRule } from "./review.ts";
+import { setUnionRule } from "./set-union.ts";
+
 /**
  * A rule that merges what was done to a cell instead of the values that came out of it. The cell's memory is the set of all
  * operations; joining two memories is their union (`joinMemories`), the same for every rule, and the value is a pure function of
@@ -48,7 +52,19 @@ export interface MemoryRule {
 /** The memory rule of a column, or null when its rule merges values. */
 export function memoryRuleOf(rule: ColumnRule, column: Column): MemoryRule | null {
   if (!hasMemory(rule)) return null;
-  return rule.kind === "counter" ? counterRule(column.type) : documentRule(rule.format, rule.bytesMax);
+  switch (rule.kind) {
+    case "counter":
+      return counterRule(column.type);
+    case "setUnion":
+      return setUnionRule;
+    case "custom":
+      return customRule(column, rule.rule);
+    case "document":
+      return documentRule(rule.format, rule.bytesMax);
+    case "review":
+      break;
+  }
+  return reviewRule(column, rule.show);
 }
 
 /** The value of a memory. An image stands before all operations. */

@@ -6,12 +6,16 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 /** Per node the greatest stamp that somebody had seen of it in one row. */
 export type Seen = ReadonlyMap<string, bigint>;
 
+/** The name of one operation: the commit that brought it, and which statement of that commit. */
+export interface Dot extends Stamp {
+  readonly at: number;
+}
+
 /**
  * One operation on one cell. (`stamp`, `node`, `at`) names it: the commit that brought it, and which statement of that
  * commit. Stamp and node are the commit's own, never the operation's word for it, so that no node can write under another's name.
  */
-export interface MemoryEntry extends Stamp {
-  readonly at: number;
+export interface MemoryEntry extends Dot {
   /** True for the operation of an insert: it does not build on a value that somebody else gave the row. */
   readonly isFirst: boolean;
   readonly op: Json;
@@ -42,13 +46,13 @@ export const EMPTY_MEMORY: Memory = { image: undefined, base: null, entries: [] 
 export const NOTHING_SEEN: Seen = new Map();
 
 /** Orders entries by commit, then by statement. */
-const compareEntries = (left: MemoryEntry, right: MemoryEntry): number => compareStamps(left, right) || left.at - right.at;
+export const compareEntries = (left: Dot, right: Dot): number => compareStamps(left, right) || left.at - right.at;
 
 /** True when nothing that came before can still be missing: a base or an insert is known. */
 const isRooted = ({ base, entries }: Memory): boolean => base !== null || entries.some(({ isFirst }) => isFirst);
 
 /** True when the writer of `later` had seen `earlier`. */
-export function hasSeen(later: MemoryEntry, earlier: MemoryEntry): boolean {
+export function hasSeen(later: MemoryEntry, earlier: Dot): boolean {
   if (later.node === earlier.node) return compareEntries(earlier, later) < 0;
   return (later.seen.get(earlier.node) ?? 0n) >= earlier.stamp;
 }

@@ -1,0 +1,31 @@
+import type { Database } from "../store/database.ts";
+import { sampleMemory } from "./sample-memory.ts";
+import { exchange, pullDown, TestReplica } from "./test-replica.ts";
+
+/** A hub, an edge under it and a tablet under that, for the tests of rules with memory. */
+export interface MemoryFarm {
+  readonly cloud: TestReplica;
+  readonly edge: TestReplica;
+  readonly tablet: TestReplica;
+  /** Until everybody has everything. */
+  readonly settle: () => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+export async function openMemoryFarm(open: () => Promise<Database>): Promise<MemoryFarm> {
+  const catalog = sampleMemory;
+  const cloud = await TestReplica.open(await open(), "cloud", { catalog });
+  const edge = await TestReplica.open(await open(), "edge", { catalog });
+  const tablet = await TestReplica.open(await open(), "tablet", { catalog });
+  const settle = async (): Promise<void> => {
+    for (let round = 0; round < 2; round += 1) {
+      await exchange(tablet, edge);
+      await exchange(edge, cloud);
+      await pullDown(tablet, edge);
+    }
+  };
+  const close = async (): Promise<void> => {
+    await Promise.all([cloud.close(), edge.close(), tablet.close()]);
+  };
+  return { cloud, edge, tablet, settle, close };
+}
