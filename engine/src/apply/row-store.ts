@@ -1,6 +1,6 @@
 import type { CellText } from "../commit/commit.ts";
 import { KEY_SEPARATOR } from "../merge/row-change.ts";
-import { isPresent, readRowState, writeRowState, EMPTY_ROW, type RowState } from "../merge/row-state.ts";
+import { hasEqualStamps, isPresent, readRowState, writeRowState, EMPTY_ROW, type RowState } from "../merge/row-state.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import type { SqlSession } from "../store/database.ts";
 import { deleteSql, insertSql, keyVectors, rowKeyOf, selectByKeySql, updateSql, type TextRow } from "./table-sql.ts";
@@ -46,9 +46,12 @@ export async function readRows(
   return rows;
 }
 
-const sameCells = (left: RowState, right: RowState): boolean =>
-  left.cells.size === right.cells.size &&
-  [...left.cells].every(([column, { value }]) => right.cells.get(column)?.value === value);
+/** The columns whose values are not as the table has them. */
+const changedCells = (plan: RowPlan, old: RowState, state: RowState): readonly string[] =>
+  plan.cellColumns.filter((column) => {
+    const register = state.cells.get(column);
+    return register !== undefined && register.value !== old.cells.get(column)?.value;
+  });
 
 interface Writes {
   readonly inserts: Map<string, { readonly columns: readonly string[]; readonly keys: string[]; readonly vectors: CellText[][] }>;
@@ -56,8 +59,7 @@ interface Writes {
   readonly deletes: string[];
 }
 
-function collect(target: Writes["inserts"], key: string, state: RowState, plan: RowPlan): void {
-  const columns = plan.cellColumns.filter((column) => state.cells.has(column));
+function collect(target: Writes["inserts"], key: string, state: RowState, columns: readonly string[]): void {
   const name = columns.join(",");
   const group = target.get(name) ?? { columns, keys: [], vectors: columns.map(() => []) };
   target.set(name, group);
@@ -71,8 +73,13 @@ function plannedWrites(plan: RowPlan, before: ReadonlyMap<string, StoredRow>, af
     const old = before.get(key) ?? NO_ROW;
     if (!isPresent(state, plan)) {
       if (old.exists) writes.deletes.push(key);
-    } else if (!old.exists) collect(writes.inserts, key, state, plan);
-    else if (!sameCells(old.state, state)) collect(writes.updates, key, state, plan);
+    } else if (old.exists) {
+      const columns = changedCells(plan, old.state, state);
+      if (columns.length > 0) collect(writes.updates, key, state, columns);
+    } else {
+      const columns = plan.cellColumns.filter((column) => state.cells.has(column));
+      collect(writes.inserts, key, state, columns);
+    }
   }
   return writes;
 }
@@ -122,12 +129,7 @@ async function writeDocuments(
       if (old.document !== null) forgotten.push(key);
       continue;
     }
-    if (
-      old.document !== null &&
-      writeRowState(old.state, plan) === writeRowState(state, plan) &&
-      isPresent(state, plan) === old.exists
-    )
-      continue;
+    if (old.document !== null && hasEqualStamps(old.state, state) && isPresent(state, plan) === old.exists) continue;
     keys.push(key);
     documents.push(writeRowState(state, plan));
   }

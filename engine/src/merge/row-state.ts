@@ -125,22 +125,36 @@ function shareGroupStamp(cells: Map<string, Register>, plan: RowPlan): void {
   for (const [column, { value }] of grouped) cells.set(column, { value, stamp: latest.stamp, node: latest.node });
 }
 
+/** A stamp with the number of cells that have it; of the few in a row, found by looking through them. */
+interface Mark extends Stamp {
+  count: number;
+  readonly text: StampText;
+}
+
+function markOf(marks: Mark[], { stamp, node }: Stamp): Mark {
+  for (const mark of marks) if (mark.stamp === stamp && mark.node === node) return mark;
+  const mark = { stamp, node, count: 0, text: writeStamp({ stamp, node }) };
+  marks.push(mark);
+  return mark;
+}
+
 /** The document that `readRowState` reads. The stamp that most columns share is written once, as `$row`. */
 export function writeRowState(state: RowState, plan: RowPlan): string {
-  const uses = new Map<string, number>();
-  const nameOf = (stamp: Stamp): string => `${stamp.stamp.toString()} ${stamp.node}`;
-  let base: Stamp = UNKNOWN_STAMP;
-  let most = 0;
+  const marks: Mark[] = [];
+  let base: Mark | null = null;
   for (const register of state.cells.values()) {
-    const count = (uses.get(nameOf(register)) ?? 0) + 1;
-    uses.set(nameOf(register), count);
-    if (count > most) [base, most] = [register, count];
+    const mark = markOf(marks, register);
+    mark.count += 1;
+    if (base === null || mark.count > base.count) base = mark;
   }
   const document: Record<string, StampText | Record<string, CellText> | Json> = {};
-  if (base.stamp > 0n) document["$row"] = writeStamp(base);
-  for (const column of plan.cellColumns) {
-    const register = state.cells.get(column);
-    if (register !== undefined && nameOf(register) !== nameOf(base)) document[column] = writeStamp(register);
+  if (base !== null && base.stamp > 0n) document["$row"] = base.text;
+  if (marks.length > 1) {
+    for (const column of plan.cellColumns) {
+      const register = state.cells.get(column);
+      const mark = register === undefined ? base : markOf(marks, register);
+      if (mark !== null && mark !== base) document[column] = mark.text;
+    }
   }
   if (state.deleted !== null) document["$deleted"] = writeStamp(state.deleted);
   if (state.inserted != null) document["$inserted"] = writeStamp(state.inserted);
@@ -150,6 +164,23 @@ export function writeRowState(state: RowState, plan: RowPlan): string {
   if (plan.memory.size > 0) writeMemories(document, state, plan);
   return JSON.stringify(document);
 }
+
+/** True when `writeRowState` gives the same for both. */
+export function hasEqualStamps(left: RowState, right: RowState): boolean {
+  if (left === right) return true;
+  if (left.cells.size !== right.cells.size || left.gone !== right.gone) return false;
+  if (!isSameStamp(left.deleted, right.deleted) || !isSameStamp(left.inserted ?? null, right.inserted ?? null)) return false;
+  for (const [column, mine] of left.cells) {
+    const other = right.cells.get(column);
+    if (other === undefined || mine.stamp !== other.stamp || mine.node !== other.node || mine.memory !== other.memory)
+      return false;
+    if (mine.memory === undefined && mine.value !== other.value) return false;
+  }
+  return true;
+}
+
+const isSameStamp = (left: Stamp | null, right: Stamp | null): boolean =>
+  left === right || (left !== null && right !== null && compareStamps(left, right) === 0);
 
 function writeMemories(document: Record<string, unknown>, { cells }: RowState, plan: RowPlan): void {
   const memories = [...plan.memory.keys()].flatMap((column): (readonly [string, Memory])[] => {
