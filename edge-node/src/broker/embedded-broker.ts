@@ -1,8 +1,9 @@
+import { X509Certificate, createPrivateKey } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createServer as createTcpServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
-import { HayloftError, isHayloftError } from "@hayloft/engine";
+import { HayloftError, configInvalid, isHayloftError } from "@hayloft/engine";
 import { Aedes } from "aedes";
 import type { AedesOptions, Client } from "aedes";
 import type { EdgeConfig } from "../settings/edge-settings.ts";
@@ -44,7 +45,8 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
       ? new Map<string, DeviceAccount>()
       : parseDeviceAccounts(await readSecret("broker.accounts_file", accountsFile));
   const aedes = await Aedes.createBroker(brokerHooks(options, accounts));
-  const server = await createServer(config, aedes, options.onEvent);
+  const certificate = await readCertificate(config);
+  const server = createServer(config, certificate, aedes, options.onEvent);
   server.maxConnections = config["broker.connections_max"];
   aedes.on("clientError", (client, error) =>
     options.onEvent({ kind: "connection-failed", reason: `${client.id}: ${error.message}`.slice(0, 256) }),
@@ -55,6 +57,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   const host = config["broker.host"].includes(":") ? `[${config["broker.host"]}]` : config["broker.host"];
   return {
     url: `${config["broker.tls_cert_file"] === null ? "mqtt" : "mqtts"}://${host}:${port}`,
+    certificateEndsMs: certificate?.endsMs ?? null,
     problem: () => (server.listening ? null : "the broker does not listen"),
     connections: () => aedes.connectedClients,
     close: async () => {
@@ -120,7 +123,33 @@ function brokerHooks(options: EmbeddedBrokerOptions, accounts: ReadonlyMap<strin
   };
 }
 
-async function createServer(config: EdgeConfig, aedes: Aedes, onEvent: (event: BrokerEvent) => void): Promise<Server> {
+interface Certificate {
+  readonly cert: string;
+  readonly key: string;
+  readonly endsMs: number;
+}
+
+/** The broker's certificate and key, or null without TLS. Throws `config-invalid` when they cannot be read or do not fit. */
+async function readCertificate(config: EdgeConfig): Promise<Certificate | null> {
+  const [certFile, keyFile] = [config["broker.tls_cert_file"], config["broker.tls_key_file"]];
+  if (certFile === null || keyFile === null) return null;
+  const key = await readSecret("broker.tls_key_file", keyFile);
+  try {
+    const cert = await readFile(certFile, "utf8");
+    const first = new X509Certificate(cert);
+    if (first.checkPrivateKey(createPrivateKey(key))) return { cert, key, endsMs: Date.parse(first.validTo) };
+  } catch (error) {
+    throw configInvalid([`broker.tls_cert_file: ${certFile} and its key cannot be read as PEM`], error);
+  }
+  throw configInvalid(["broker.tls_key_file: is not the key of broker.tls_cert_file"]);
+}
+
+function createServer(
+  config: EdgeConfig,
+  certificate: Certificate | null,
+  aedes: Aedes,
+  onEvent: (event: BrokerEvent) => void,
+): Server {
   const bytesMax = config["ingress.message_bytes_max"] + PACKET_OVERHEAD_BYTES;
   const connected = (socket: Socket): void => {
     guardPacketSize(socket, bytesMax, () =>
@@ -129,10 +158,8 @@ async function createServer(config: EdgeConfig, aedes: Aedes, onEvent: (event: B
     socket.setNoDelay(true);
     aedes.handle(socket);
   };
-  const certFile = config["broker.tls_cert_file"];
-  const keyFile = config["broker.tls_key_file"];
-  if (certFile === null || keyFile === null) return createTcpServer(connected);
-  const [cert, key] = [await readFile(certFile), await readSecret("broker.tls_key_file", keyFile)];
+  if (certificate === null) return createTcpServer(connected);
+  const { cert, key } = certificate;
   const server = createTlsServer({ cert, key, minVersion: "TLSv1.2" }, connected);
   server.on("tlsClientError", (error) => onEvent({ kind: "connection-failed", reason: `tls: ${error.message}` }));
   return server;

@@ -6,6 +6,7 @@ import { connect } from "mqtt";
 import type { EdgeConfig } from "../settings/edge-settings.ts";
 import { readSecret } from "../settings/read-secret.ts";
 import type { Broker, TakeMessage } from "./mqtt-message.ts";
+import { tlsProblemOf } from "./tls-problem.ts";
 
 export interface ExternalBrokerOptions {
   readonly config: EdgeConfig;
@@ -42,12 +43,18 @@ export async function connectExternalBroker(options: ExternalBrokerOptions): Pro
     problem = reason;
     options.onProblem(reason);
   };
-  client.on("error", (error) => lost(error.message));
+  client.on("error", (error) => lost(tlsProblemOf(error) ?? error.message));
   client.on("close", () => {
     problem ??= "the connection to the broker is closed";
   });
   acknowledgeAfterwards(client, options.take, lost);
-  return { url, problem: () => problem, connections: () => null, close: () => client.endAsync().then(() => undefined) };
+  return {
+    url,
+    certificateEndsMs: null,
+    problem: () => problem,
+    connections: () => null,
+    close: () => client.endAsync().then(() => undefined),
+  };
 }
 
 async function clientOptions({ config, nodeId }: ExternalBrokerOptions): Promise<IClientOptions> {

@@ -18,6 +18,8 @@ export interface Broker {
   readonly url: string;
   /** Null when messages can come in, else why they cannot. */
   problem(): string | null;
+  /** When the own broker's certificate ends, in milliseconds since 1970; null without one. */
+  readonly certificateEndsMs: number | null;
   /** Devices that are connected; null when the broker does not tell. */
   connections(): number | null;
   /** Takes no more messages; resolves when every connection is closed. */

@@ -27,7 +27,16 @@ export interface MonitorParts {
 
 /** Readiness is answered within 2 s, also when the database hangs. */
 const DATABASE_ANSWER_MS = 1500;
+/** Thirty days are enough to renew a certificate on site. */
+const CERTIFICATE_WARN_MS = 30 * 86_400_000;
 const NOTHING_WAITING = { commits: 0, rows: 0, bytes: 0, oldestAgeMs: 0 };
+
+/** Says that the own broker's certificate ends soon or has ended. Devices that check it stay away then; the barn goes on. */
+function certificateProblem(endsMs: number | null, nowMs: number): string | null {
+  if (endsMs === null || endsMs - nowMs > CERTIFICATE_WARN_MS) return null;
+  const day = new Date(endsMs).toISOString().slice(0, 10);
+  return endsMs <= nowMs ? `broker.tls_cert_file: expired on ${day}` : `broker.tls_cert_file: expires on ${day}`;
+}
 
 /** What can be asked of a running daemon, and the few things that can be changed on site. */
 export class EdgeMonitor implements EdgePort {
@@ -42,13 +51,15 @@ export class EdgeMonitor implements EdgePort {
   }
 
   async readiness(): Promise<Readiness> {
-    const { replica, broker, config } = this.#parts;
+    const { replica, broker, config, clock } = this.#parts;
     const problems: Readiness["problems"][number][] = [];
     const database = await withinMs(DATABASE_ANSWER_MS, replica.database.query("select 1"));
     if (!database.ok) problems.push({ part: "database", problem: database.problem });
     const mqtt = broker.problem();
     if (mqtt !== null) problems.push({ part: "mqtt", problem: mqtt });
     const degraded: Readiness["degraded"][number][] = [];
+    const certificate = certificateProblem(broker.certificateEndsMs, clock.nowMs());
+    if (certificate !== null) degraded.push({ part: "mqtt", problem: certificate });
     if (config.mode !== "standalone" && database.ok) {
       const status = await withinMs(DATABASE_ANSWER_MS, replica.status());
       const parent = status.ok ? status.value.peers.find((peer) => peer.relation === "parent") : undefined;
@@ -74,7 +85,7 @@ export class EdgeMonitor implements EdgePort {
       quarantined: status.quarantined,
       held: status.held.map(({ code, count, oldest }) => ({ code, count, oldestMs: oldest.getTime() })),
       peers: status.peers,
-      mqtt: { url: broker.url, connections: broker.connections() },
+      mqtt: { url: broker.url, connections: broker.connections(), certificateEndsMs: broker.certificateEndsMs },
       ingress: ingress.counts(),
       jobs: jobs.states,
     };

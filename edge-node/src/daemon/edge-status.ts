@@ -19,7 +19,12 @@ export interface EdgeStatus {
   /** The same by reason, with the time of the oldest. */
   readonly held: readonly { readonly code: string; readonly count: number; readonly oldestMs: number }[];
   readonly peers: readonly PeerStatus[];
-  readonly mqtt: { readonly url: string; readonly connections: number | null };
+  readonly mqtt: {
+    readonly url: string;
+    readonly connections: number | null;
+    /** When the own broker's certificate ends; null without one. */
+    readonly certificateEndsMs: number | null;
+  };
   readonly ingress: IngressCounts;
   readonly jobs: readonly JobState[];
 }
@@ -28,5 +33,5 @@ export interface EdgeStatus {
 export interface Readiness {
   readonly ready: boolean;
   readonly problems: readonly { readonly part: "database" | "mqtt"; readonly problem: string }[];
-  readonly degraded: readonly { readonly part: "hub"; readonly problem: string }[];
+  readonly degraded: readonly { readonly part: "hub" | "mqtt"; readonly problem: string }[];
 }

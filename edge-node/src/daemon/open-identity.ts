@@ -29,6 +29,7 @@ export async function openIdentity(config: EdgeConfig): Promise<OpenedIdentity> 
     node: enrolment.hubNode,
     publicKey: new Uint8Array(Buffer.from(enrolment.hubPublicKey, "base64url")),
     insecure: config.insecure,
+    reconnect: { baseMs: config["hub.reconnect_min_ms"], capMs: config["hub.reconnect_max_ms"] },
     ...(config.hub_ca_file === null ? {} : { ca: await readFile(config.hub_ca_file, "utf8") }),
   };
   return { identity: loadEnrolledIdentity(config.data_dir, enrolment), tenant: enrolment.tenant, parent };

@@ -46,7 +46,7 @@ export interface Edge {
   stop(): Promise<void>;
 }
 
-const JOB_POLL_MS = 500;
+const JOB_POLL_MS = 100;
 const HOUR_MS = 3_600_000;
 
 /**
@@ -91,12 +91,12 @@ async function startParts(
     ...(parent === null ? {} : { parent }),
   });
   onStop(() => replica.close());
-  const jobs = startJobs(config, { database, tenant, clock, log, metrics });
+  const ingress = createIngress(config, { database, tenant, clock, log, metrics });
+  onStop(() => ingress.close());
+  const jobs = startJobs(config, { database, tenant, clock, log, metrics }, ingress);
   onStop(() => jobs.stop());
   // The first run makes the partitions, before the first reading comes.
   await jobs.runDue();
-  const ingress = createIngress(config, { database, tenant, clock, log, metrics });
-  onStop(() => ingress.close());
   const broker = await startBroker(config, identity.nodeId, ingress, log);
   onStop(() => broker.close());
   const monitor = new EdgeMonitor({ config, identity, tenant, replica, broker, ingress, jobs, metrics, clock });
@@ -131,7 +131,7 @@ async function openDatabase(config: EdgeConfig, ports: EdgePorts): Promise<Datab
   return openPgliteDatabase({ dataDir, ...(ports.onFatal === undefined ? {} : { onFatal: ports.onFatal }) });
 }
 
-function startJobs(config: EdgeConfig, { database, tenant, clock, log, metrics }: Parts): JobRunner {
+function startJobs(config: EdgeConfig, { database, tenant, clock, log, metrics }: Parts, ingress: Ingress): JobRunner {
   const jobs = edgeJobs({
     database,
     tenant,
@@ -143,10 +143,11 @@ function startJobs(config: EdgeConfig, { database, tenant, clock, log, metrics }
     onDedupeDeleted: (count) => metrics.dedupeDeleted(count),
     onIncomplete: (count) => log.write("warn", "sessions-incomplete", { count }),
   });
-  const runner = new JobRunner(clock, jobs, (job, error) => {
+  const failed = (job: string, error: unknown): void => {
     metrics.jobFailed(job);
     log.write("error", "job-failed", { job, ...errorFields(error) });
-  });
+  };
+  const runner = new JobRunner(clock, jobs, failed, () => ingress.groupWaits);
   runner.start(JOB_POLL_MS);
   return runner;
 }

@@ -1,11 +1,13 @@
 import type { IngressMessage } from "../ingress/ingress-message.ts";
-import { timestampText } from "../ingress/ingress-message.ts";
+import { hashOf, timestampText } from "../ingress/ingress-message.ts";
 import type { DomainContext } from "./domain-context.ts";
+import type { SeenDevices } from "./seen-devices.ts";
 
 /** A device that talks all the time is written down once a minute; what it says about itself is written when it is newer. */
 const ORDINARY_WRITE_SECONDS = 60;
 
-interface Sighting {
+/** When a device was seen, and by which message. */
+export interface Sighting {
   readonly item: IngressMessage;
   readonly seenMs: number;
 }
@@ -20,11 +22,22 @@ export async function storeDeviceSeen(context: DomainContext, messages: readonly
   for (const item of [...statuses, ...wills]) context.seen.forget(item.message.device_id);
   const others = messages.filter((item) => item.message.event_type !== "device.status");
   if (statuses.length > 0) await writeStatuses(context, newestPerDevice(statuses, context.nowMs));
-  const due = newestPerDevice(others, context.nowMs).filter(
-    ({ item, seenMs }) => !context.seen.isRecent(item.message.device_id, seenMs, ORDINARY_WRITE_SECONDS * 1000),
-  );
+  const due = dueSightings(others, context.nowMs, context.seen);
   if (due.length > 0) await writeSightings(context, due);
   if (wills.length > 0) await writeWills(context, newestPerDevice(wills, context.nowMs));
+}
+
+/** The newest ordinary message of each device that was not written down within the last minute. */
+export function dueSightings(messages: readonly IngressMessage[], nowMs: number, seen: SeenDevices): readonly Sighting[] {
+  return newestPerDevice(messages, nowMs).filter(
+    ({ item, seenMs }) => !seen.isRecent(item.message.device_id, seenMs, ORDINARY_WRITE_SECONDS * 1000),
+  );
+}
+
+/** Remembers the sightings of these devices as written. */
+export function noteWritten(seen: SeenDevices, sightings: readonly Sighting[], devices: readonly string[]): void {
+  const written = new Set(devices);
+  for (const { item, seenMs } of sightings) if (written.has(item.message.device_id)) seen.written(item.message.device_id, seenMs);
 }
 
 function newestPerDevice(messages: readonly IngressMessage[], nowMs: number): readonly Sighting[] {
@@ -89,30 +102,43 @@ async function writeStatuses({ tx, tenant, nowMs }: DomainContext, sightings: re
   );
 }
 
+/** Writes sightings of ordinary messages from a FROM item with their columns; `$1` is the tenant and `$2` the time now. */
+export const sightingsSql = (news: string): string => `insert into device_last_seen as held
+    (tenant_id, device_id, farm_id, barn_id, last_seen_at, last_topic, last_payload_hash, updated_at)
+  select $1, device_id, farm_id, barn_id, seen_at, topic, hash, $2::timestamptz from ${news} as news
+  on conflict (tenant_id, device_id) do update set farm_id = excluded.farm_id, barn_id = excluded.barn_id,
+    last_seen_at = excluded.last_seen_at, last_topic = excluded.last_topic, last_payload_hash = excluded.last_payload_hash,
+    updated_at = excluded.updated_at, status = 'online'
+  where excluded.last_seen_at > held.last_seen_at
+    and (held.status = 'offline' or excluded.last_seen_at >= held.last_seen_at + make_interval(secs => ${ORDINARY_WRITE_SECONDS}))
+  returning device_id`;
+
+const WRITE_SIGHTINGS_SQL = sightingsSql(
+  `(select * from unnest($3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::text[])
+    as given (device_id, farm_id, barn_id, seen_at, topic, hash))`,
+);
+
 async function writeSightings({ tx, tenant, nowMs, seen }: DomainContext, sightings: readonly Sighting[]): Promise<void> {
-  const { rows } = await tx.query<{ device_id: string }>(
-    `insert into device_last_seen as held (tenant_id, device_id, farm_id, barn_id, last_seen_at, last_topic, last_payload_hash, updated_at)
-     select $1, device_id, farm_id, barn_id, seen_at, topic, hash, $2::timestamptz
-     from unnest($3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::text[])
-       as news (device_id, farm_id, barn_id, seen_at, topic, hash)
-     on conflict (tenant_id, device_id) do update set farm_id = excluded.farm_id, barn_id = excluded.barn_id, last_seen_at = excluded.last_seen_at,
-       last_topic = excluded.last_topic, last_payload_hash = excluded.last_payload_hash, updated_at = excluded.updated_at, status = 'online'
-     where excluded.last_seen_at > held.last_seen_at
-       and (held.status = 'offline' or excluded.last_seen_at >= held.last_seen_at + make_interval(secs => ${ORDINARY_WRITE_SECONDS}))
-     returning device_id`,
-    [tenant, timestampText(nowMs), ...sightingColumns(sightings)],
+  const { rows } = await tx.query<{ device_id: string }>(WRITE_SIGHTINGS_SQL, [
+    tenant,
+    timestampText(nowMs),
+    ...sightingColumns(sightings),
+  ]);
+  noteWritten(
+    seen,
+    sightings,
+    rows.map((row) => row.device_id),
   );
-  const written = new Set(rows.map((row) => row.device_id));
-  for (const { item, seenMs } of sightings) if (written.has(item.message.device_id)) seen.written(item.message.device_id, seenMs);
 }
 
-function sightingColumns(sightings: readonly Sighting[]): readonly (readonly string[])[] {
+/** Device, farm, barn, time, topic and hash of sightings, column by column. */
+export function sightingColumns(sightings: readonly Sighting[]): readonly (readonly string[])[] {
   return [
     sightings.map(({ item }) => item.message.device_id),
     sightings.map(({ item }) => item.message.farm_id),
     sightings.map(({ item }) => item.message.barn_id),
     sightings.map(({ seenMs }) => timestampText(seenMs)),
     sightings.map(({ item }) => item.topicText),
-    sightings.map(({ item }) => item.hash),
+    sightings.map(({ item }) => hashOf(item.payload)),
   ];
 }

@@ -35,6 +35,10 @@ export class EdgeMetrics {
   readonly #skew = this.#gauge("sync_clock_skew_ms", "The hub's clock minus ours.");
   readonly #pending = this.#gauge("ingress_pending_messages", "Messages that wait for their commit.");
   readonly #dbSize = this.#gauge("db_size_bytes", "Size of the database.");
+  readonly #certificate = this.#gauge(
+    "mqtt_certificate_expires_seconds",
+    "Seconds until the own broker's certificate ends; absent without one.",
+  );
   readonly #ready = this.#gauge("edge_ready", "1 while database and broker work.");
 
   constructor() {
@@ -74,6 +78,8 @@ export class EdgeMetrics {
     this.#mismatch.set(parent?.lastError?.code === "catalog-version" ? 1 : 0);
     this.#skew.set(parent?.skewMs ?? 0);
     this.#pending.set(status.ingress.pending);
+    if (status.mqtt.certificateEndsMs === null) this.#certificate.remove();
+    else this.#certificate.set(Math.round((status.mqtt.certificateEndsMs - status.atMs) / 1000));
     this.#ready.set(status.ready.ready ? 1 : 0);
     if (databaseBytes !== null) this.#dbSize.set(databaseBytes);
     return this.#registry.metrics();

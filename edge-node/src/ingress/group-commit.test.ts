@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { GroupCommit } from "./group-commit.ts";
 
-const limits = { delayMs: 5, itemsMax: 100, bytesMax: 10_000, pendingMax: 1000 };
+const limits = { delayMs: 5, itemsMax: 100, bytesMax: 10_000, pendingMax: 1000, writesMax: 1 };
 
 /** A writer whose writes, running or to come, end when the test releases them. */
 function heldWriter() {
@@ -52,6 +52,25 @@ describe("group commit", () => {
     expect(await later[0]).toBe(20);
     writer.release();
     expect(await later[1]).toBe(30);
+  });
+
+  it("hands a second group over before the first is answered, but only a full one", async () => {
+    const writer = heldWriter();
+    const commit = new GroupCommit<number, number>({ ...limits, itemsMax: 2, writesMax: 2, write: writer.write });
+    const items = [1, 2, 3].map((item) => commit.submit(item, 1));
+    expect(writer.groups).toEqual([[1, 2]]);
+    items.push(...[4, 5, 6, 7].map((item) => commit.submit(item, 1)));
+    expect(writer.groups).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
+    writer.release();
+    expect(await items[1]).toBe(20);
+    await items[0];
+    expect(writer.groups.slice(2)).toEqual([[5, 6]]);
+    for (let group = 0; group < 3; group++) writer.release();
+    expect(await Promise.all(items)).toEqual([10, 20, 30, 40, 50, 60, 70]);
+    expect(writer.groups.at(-1)).toEqual([7]);
   });
 
   it("keeps groups within their number of bytes, but never starves a large item", async () => {

@@ -9,6 +9,8 @@ export interface GroupCommitOptions<Item, Result> {
   readonly bytesMax: number;
   /** Items that may wait; above it `submit` fails with `limit-reached`. */
   readonly pendingMax: number;
+  /** Writes that may run at a time; a further one starts only for a full group. */
+  readonly writesMax: number;
 }
 
 interface Waiting<Item, Result> {
@@ -19,15 +21,16 @@ interface Waiting<Item, Result> {
 }
 
 /**
- * Gathers what arrives within a few milliseconds and writes it together: one transaction, one fsync, many messages. One
- * write runs at a time; what arrives meanwhile is the next group, so groups grow by themselves under load.
+ * Gathers what arrives within a few milliseconds and writes it together: one transaction, one fsync, many messages. What
+ * arrives during a write is the next group, so groups grow by themselves under load. A full group is handed over before the
+ * one ahead of it is answered, so that the database never waits for us to read its answer.
  */
 export class GroupCommit<Item, Result> {
   readonly #options: GroupCommitOptions<Item, Result>;
   #waiting: Waiting<Item, Result>[] = [];
   #waitingBytes = 0;
   #timer: NodeJS.Timeout | null = null;
-  #running: Promise<void> | null = null;
+  readonly #running = new Set<Promise<void>>();
   #closed = false;
 
   constructor(options: GroupCommitOptions<Item, Result>) {
@@ -57,27 +60,32 @@ export class GroupCommit<Item, Result> {
   /** Takes no more items, and resolves when everything that waits has been written. */
   async close(): Promise<void> {
     this.#closed = true;
-    while (this.#waiting.length > 0 || this.#running !== null) {
+    while (this.#waiting.length > 0 || this.#running.size > 0) {
       this.#start();
-      await this.#running;
+      await Promise.race(this.#running);
     }
   }
 
+  /** True when a group is full. */
+  get #full(): boolean {
+    return this.#waiting.length >= this.#options.itemsMax || this.#waitingBytes >= this.#options.bytesMax;
+  }
+
   #schedule(): void {
-    if (this.#running !== null) return;
-    const { delayMs, itemsMax, bytesMax } = this.#options;
-    if (this.#waiting.length >= itemsMax || this.#waitingBytes >= bytesMax) this.#start();
-    else this.#timer ??= setTimeout(() => this.#start(), delayMs);
+    if (this.#full) this.#start();
+    else if (this.#running.size === 0) this.#timer ??= setTimeout(() => this.#start(), this.#options.delayMs);
   }
 
   #start(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    if (this.#running !== null || this.#waiting.length === 0) return;
-    this.#running = this.#writeGroup().finally(() => {
-      this.#running = null;
-      if (this.#waiting.length > 0) this.#start();
+    if (this.#waiting.length === 0 || this.#running.size >= this.#options.writesMax) return;
+    if (this.#running.size > 0 && !this.#full) return;
+    const write = this.#writeGroup().finally(() => {
+      this.#running.delete(write);
+      this.#start();
     });
+    this.#running.add(write);
   }
 
   async #writeGroup(): Promise<void> {

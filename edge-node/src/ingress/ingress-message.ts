@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { EventType, Message, RefusalReason } from "@hayloft/schema";
 
 /** A message that is well formed and belongs to this node; whether its sender may speak is decided in the transaction. */
@@ -11,9 +12,8 @@ export interface IngressMessage<Type extends EventType = EventType> {
   readonly traceId: string;
   readonly occurredAtMs: number;
   readonly receivedAtMs: number;
-  /** SHA-256 of the whole message in hex. */
-  readonly hash: string;
-  readonly sizeBytes: number;
+  /** The whole message as it came, for its hash. */
+  readonly payload: Uint8Array;
 }
 
 /** A message that was turned down, as far as it could be read. Never holds its payload. */
@@ -24,6 +24,7 @@ export interface RefusedMessage {
   readonly topicText: string;
   readonly eventId: string | null;
   readonly device: string | null;
+  /** SHA-256 of the whole message in hex. */
   readonly hash: string;
   readonly sizeBytes: number;
   readonly receivedAtMs: number;
@@ -44,17 +45,22 @@ export function messagesOf<Type extends EventType>(
 
 /** The refusal of a message that could be read. */
 export function refuseMessage(item: IngressMessage, reason: RefusalReason, detail: string): RefusedMessage {
-  const { topicText, hash, sizeBytes, receivedAtMs } = item;
+  const { topicText, payload, receivedAtMs } = item;
   return {
     reason,
     detail,
     topicText,
     eventId: item.message.event_id,
     device: item.message.device_id,
-    hash,
-    sizeBytes,
+    hash: hashOf(payload),
+    sizeBytes: payload.byteLength,
     receivedAtMs,
   };
+}
+
+/** SHA-256 of a message in hex. Most messages are stored without it, so it is made where it is needed. */
+export function hashOf(payload: Uint8Array): string {
+  return createHash("sha256").update(payload).digest("hex");
 }
 
 /** The weigh station a message came from, or null. */

@@ -60,6 +60,7 @@ export class Ingress {
       itemsMax: settings.batchMessagesMax,
       bytesMax: settings.batchBytesMax,
       pendingMax: settings.pendingMessagesMax,
+      writesMax: 2,
     });
   }
 
@@ -82,6 +83,11 @@ export class Ingress {
       throw error;
     }
   };
+
+  /** True while a whole group of messages waits for the database. */
+  get groupWaits(): boolean {
+    return this.#groups.pending >= this.#options.settings.batchMessagesMax;
+  }
 
   counts(): IngressCounts {
     return this.#counters.snapshot(this.#groups.pending, this.#options.clock.nowMs());

@@ -1,9 +1,9 @@
-import { createHash } from "node:crypto";
 import { newId } from "@hayloft/engine";
 import type { EnvelopeLimits, Refusal } from "@hayloft/schema";
 import { parseEnvelope, parseTopic, timeRefusal } from "@hayloft/schema";
 import type { MqttMessage } from "../broker/mqtt-message.ts";
 import type { ReadMessage, RefusedMessage } from "./ingress-message.ts";
+import { hashOf } from "./ingress-message.ts";
 
 export interface ReadLimits extends EnvelopeLimits {
   /** The only tenant of this node. */
@@ -12,18 +12,22 @@ export interface ReadLimits extends EnvelopeLimits {
 
 /**
  * Reads a message in the order of the refusal reasons: topic, size, envelope, agreement of both, payload, tenant, clock.
- * Pure but for hash and trace id. What depends on the registry is decided later, in the transaction.
+ * Pure but for the trace id. What depends on the registry is decided later, in the transaction.
  */
 export function readMessage(raw: MqttMessage, receivedAtMs: number, limits: ReadLimits): ReadMessage {
-  const base = {
-    topicText: raw.topic,
-    hash: createHash("sha256").update(raw.payload).digest("hex"),
-    sizeBytes: raw.payload.byteLength,
-    receivedAtMs,
-  };
   const refused = (refusal: Refusal, of: Partial<RefusedMessage> = {}): ReadMessage => ({
     ok: false,
-    refused: { ...base, eventId: null, device: null, ...of, reason: refusal.reason, detail: refusal.detail },
+    refused: {
+      topicText: raw.topic,
+      hash: hashOf(raw.payload),
+      sizeBytes: raw.payload.byteLength,
+      receivedAtMs,
+      eventId: null,
+      device: null,
+      ...of,
+      reason: refusal.reason,
+      detail: refusal.detail,
+    },
   });
   const topic = parseTopic(raw.topic);
   if (!topic.ok) return refused(topic);
@@ -40,7 +44,9 @@ export function readMessage(raw: MqttMessage, receivedAtMs: number, limits: Read
     ok: true,
     message: {
       message,
-      ...base,
+      topicText: raw.topic,
+      payload: raw.payload,
+      receivedAtMs,
       lastWill: raw.lastWill,
       traceId: message.trace_id ?? newId(),
       occurredAtMs: message.occurred_at.getTime(),

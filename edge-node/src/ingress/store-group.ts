@@ -2,7 +2,7 @@ import type { Database, SqlSession } from "@hayloft/engine";
 import { isHayloftError } from "@hayloft/engine";
 import type { RefusalReason } from "@hayloft/schema";
 import type { DomainContext } from "../domain/domain-context.ts";
-import { storeDeviceSeen } from "../domain/device-seen.ts";
+import { dueSightings, noteWritten, storeDeviceSeen } from "../domain/device-seen.ts";
 import { storeFeedDispensed } from "../domain/feed-dispensed.ts";
 import { storeInferenceResults } from "../domain/inference-results.ts";
 import type { SeenDevices } from "../domain/seen-devices.ts";
@@ -13,6 +13,7 @@ import { claimEvents } from "./event-claims.ts";
 import type { IngressMessage, ReadMessage, RefusedMessage } from "./ingress-message.ts";
 import { refuseMessage } from "./ingress-message.ts";
 import { insertRefused } from "./refused-messages.ts";
+import { plainReadings, storeReadings } from "./store-readings.ts";
 
 /** What became of one message, for good. */
 export type Verdict =
@@ -31,11 +32,40 @@ const STORED: Verdict = { outcome: "stored", reason: null };
 const DUPLICATE: Verdict = { outcome: "duplicate", reason: null };
 
 /**
- * Stores a group of messages in one transaction: claim, rows and their capture commit together or not at all. A message that
- * the database does not take is found by halving the group; it is refused alone and the others are stored. Throws when the
- * store itself fails: then nothing of the group must be acknowledged.
+ * Stores a group of messages: readings in one statement, the others and what that statement left in one transaction. Claim,
+ * rows and their capture commit together or not at all. Throws when the store itself fails: then nothing of the group must
+ * be acknowledged; what was stored is a duplicate when it comes again.
  */
 export async function storeGroup(options: StoreOptions, group: readonly ReadMessage[]): Promise<readonly Verdict[]> {
+  const stored = await storePlain(options, group);
+  if (stored.size === group.length) return group.map(() => STORED);
+  const rest = group.filter((item) => !(item.ok && stored.has(item.message)));
+  const verdicts = await storeRest(options, rest);
+  let next = 0;
+  return group.map((item) => (item.ok && stored.has(item.message) ? STORED : (verdicts[next++] ?? DUPLICATE)));
+}
+
+/** Stores the plain readings of the group and returns them. One that the database does not take leaves all to the slow way. */
+async function storePlain(options: StoreOptions, group: readonly ReadMessage[]): Promise<ReadonlySet<IngressMessage>> {
+  const { nowMs, seen } = options;
+  const readings = plainReadings(group);
+  if (readings.length === 0) return new Set();
+  const sightings = dueSightings(readings, nowMs, seen);
+  try {
+    const { events, devices } = await storeReadings(options, readings, sightings);
+    noteWritten(seen, sightings, devices);
+    return new Set(readings.filter(({ message }) => events.has(message.event_id)));
+  } catch (error) {
+    if (rowErrorOf(error) === null) throw error;
+    return new Set();
+  }
+}
+
+/**
+ * Stores messages in one transaction. A message that the database does not take is found by halving; it is refused alone and
+ * the others are stored.
+ */
+async function storeRest(options: StoreOptions, group: readonly ReadMessage[]): Promise<readonly Verdict[]> {
   try {
     return await options.database.transaction((tx) => storeInTransaction(tx, options, group));
   } catch (error) {
@@ -44,8 +74,8 @@ export async function storeGroup(options: StoreOptions, group: readonly ReadMess
     if (code === null) throw error;
     if (group.length > 1) {
       const middle = group.length >> 1;
-      const head = await storeGroup(options, group.slice(0, middle));
-      return [...head, ...(await storeGroup(options, group.slice(middle)))];
+      const head = await storeRest(options, group.slice(0, middle));
+      return [...head, ...(await storeRest(options, group.slice(middle)))];
     }
     const refused = group.map((item) =>
       item.ok ? refuseMessage(item.message, "rejected-by-store", `sqlstate ${code}`) : item.refused,

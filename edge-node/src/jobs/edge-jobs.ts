@@ -25,8 +25,8 @@ const DAY_MS = 24 * HOUR_MS;
 const PARTITIONS_AHEAD_DAYS = 45;
 /** Rows touched by one run: small, because the ingress waits for the same database. */
 const CHUNK_ROWS = 1000;
-/** An hour of one device and metric takes about 3 ms, and messages wait meanwhile: fifty of them cost 160 ms of their latency. */
-const ROLL_UP_HOURS = 10;
+/** An hour of one device and metric takes about 3 ms, and messages wait meanwhile. */
+const ROLL_UP_HOURS = 4;
 /** A session without an image for so long is incomplete. */
 export const INCOMPLETE_AFTER_MS = 600_000;
 

@@ -25,6 +25,20 @@ export const edgeSettings = defineSettings("HAYLOFT_EDGE", {
     about: "Address of the hub. Default: the one the node was enrolled at.",
   },
   hub_ca_file: { type: "path", default: null, about: "PEM file with the authority that signed the hub's certificate." },
+  "hub.reconnect_min_ms": {
+    type: "integer",
+    default: 500,
+    min: 1,
+    max: 60_000,
+    about: "Longest pause before the first new attempt to reach the hub; it doubles with each attempt.",
+  },
+  "hub.reconnect_max_ms": {
+    type: "integer",
+    default: 60_000,
+    min: 1,
+    max: 3_600_000,
+    about: "Longest pause between two attempts to reach the hub.",
+  },
   tenant_id: {
     type: "text",
     default: null,

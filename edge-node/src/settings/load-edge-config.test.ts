@@ -1,7 +1,10 @@
 import { chmod, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { loadSettings } from "@hayloft/engine";
+import { changedSettings } from "@hayloft/engine/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { EdgeConfig } from "./edge-settings.ts";
 import { edgeSettings } from "./edge-settings.ts";
 import { edgeConfigOf, loadEdgeConfig } from "./load-edge-config.ts";
 import { readSecret } from "./read-secret.ts";
@@ -113,7 +116,7 @@ describe("secrets", () => {
   });
 });
 
-it("T-C11 P-C11 every setting is read by the daemon, outside the module that declares it", async () => {
+it("T-C11 P-C11 P-E4 every setting is read by the daemon, outside the module that declares it", async () => {
   const source = path.resolve(import.meta.dirname, "../../src");
   const names = (await readdir(source, { recursive: true })).filter(
     (name) => name.endsWith(".ts") && !/\.test\.ts$|edge-settings\.ts$|testing\/|load-edge-config\.ts$/.test(name),
@@ -124,3 +127,19 @@ it("T-C11 P-C11 every setting is read by the daemon, outside the module that dec
   );
   expect(unread).toEqual([]);
 });
+
+it.each(changedSettings(edgeSettings))(
+  "T-C11 P-E4 the setting $key can be changed from its default by file, environment and flag",
+  ({ key, flag, env, value }) => {
+    const content = { data_dir: "/x" };
+    for (const input of [
+      { file: { name: "test", content: { ...content, [key]: value } } },
+      { file: { name: "test", content }, env: { [env]: String(value) } },
+      { file: { name: "test", content }, argv: [`${flag}=${String(value)}`] },
+    ]) {
+      const values: Readonly<Record<string, unknown>> = loadSettings(edgeSettings, input).values;
+      expect(values[key]).toEqual(value);
+    }
+    expect(edgeSettings.settings[key as keyof EdgeConfig].default).not.toEqual(value);
+  },
+);

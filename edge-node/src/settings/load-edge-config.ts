@@ -51,6 +51,10 @@ function checkEdgeConfig(config: EdgeConfig): void {
   both("mqtt.username", "mqtt.password_file");
   need(config.mode !== "standalone" || config.tenant_id !== null, "tenant_id: is required in mode standalone");
   need(config.mode !== "standalone" || config.hub_url === null, "hub_url: must not be set in mode standalone");
+  need(
+    config["hub.reconnect_min_ms"] <= config["hub.reconnect_max_ms"],
+    "hub.reconnect_min_ms: must not be above hub.reconnect_max_ms",
+  );
   if (!config.insecure) checkExposure(config, need);
   if (problems.length > 0) throw configInvalid(problems);
 }

@@ -2,6 +2,7 @@ import type { Catalog, RowsOf } from "../catalog/catalog.ts";
 import type { Change } from "../commit/commit.ts";
 import type { Clock } from "../clock/clock.ts";
 import type { NodeIdentity } from "../identity/node-identity.ts";
+import type { Backoff } from "../link/backoff.ts";
 import type { Dial } from "../link/link.ts";
 import type { QuarantineHook } from "../quarantine/quarantine-action.ts";
 import type { QuarantineLimits } from "../quarantine/quarantine-limits.ts";
@@ -22,6 +23,8 @@ export interface ParentAddress {
   readonly ca?: string;
   /** Allow plain `ws://` to another machine. What is sent can then be read on the way. */
   readonly insecure?: boolean;
+  /** Pauses between attempts to connect; default: from half a second up to a minute, each of random length. */
+  readonly reconnect?: Backoff;
 }
 
 export interface OpenReplicaOptions<C extends Catalog> {

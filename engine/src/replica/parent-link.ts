@@ -1,4 +1,5 @@
-import { fullJitterMs } from "../link/backoff.ts";
+import { defaultBackoff, fullJitterMs } from "../link/backoff.ts";
+import type { Backoff } from "../link/backoff.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
 import type { Dial, Link } from "../link/link.ts";
 import { childSession, stepChild } from "../session/child-session.ts";
@@ -16,6 +17,8 @@ export interface ParentTarget {
   readonly node: string;
   readonly publicKey: Uint8Array;
   readonly dial: Dial;
+  /** Pauses between attempts; default: from half a second up to a minute. */
+  readonly reconnect?: Backoff;
 }
 
 export interface ParentLinkOptions {
@@ -222,11 +225,12 @@ export class ParentLink {
   #retry(): void {
     if (this.#stopped) return;
     const { timers, random } = this.#options.ports;
+    const backoff = this.#options.target.reconnect ?? defaultBackoff;
     const lasted = this.#openedMs === null ? 0 : timers.moment().steadyMs - this.#openedMs;
     this.#openedMs = null;
     this.#attempt = lasted >= steadyMs || this.#productive || this.#comeBackMs !== null ? 0 : this.#attempt;
     this.#productive = false;
-    const delayMs = (this.#comeBackMs ?? 0) + fullJitterMs(this.#attempt, random());
+    const delayMs = (this.#comeBackMs ?? 0) + fullJitterMs(this.#attempt, random(), backoff);
     this.#comeBackMs = null;
     this.#attempt += 1;
     this.#cancelRetry = timers.after(delayMs, () => void this.#connect());

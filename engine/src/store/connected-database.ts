@@ -2,6 +2,7 @@ import { HayloftError } from "../error/hayloft-error.ts";
 import type { Database, QueryResult, SqlParameter, SqlSession, TransactionOptions } from "./database.ts";
 import type { NestingGuard } from "../platform/platform.ts";
 import type { ConnectionSource, SqlConnection } from "./sql-connection.ts";
+import { refuseOpenTransaction } from "./sql-connection.ts";
 import { retrySerialization } from "./transaction-retry.ts";
 import { TransactionSession } from "./transaction-session.ts";
 import { scriptWrote, statementWrote } from "./write-statement.ts";
@@ -32,11 +33,8 @@ export class ConnectedDatabase implements Database {
   }
 
   async query<Row = Record<string, unknown>>(sql: string, parameters: readonly SqlParameter[] = []): Promise<QueryResult<Row>> {
-    const result = await this.#use(async (connection) => {
-      const done = await connection.statement<Row>(sql, parameters);
-      await refuseOpenTransaction(connection);
-      return done;
-    });
+    this.#refuseMisuse();
+    const result = await this.#source.alone<Row>(sql, parameters);
     if (statementWrote(sql, result.command, result.affected)) this.#wrote();
     return { rows: result.rows, affected: result.affected };
   }
@@ -101,9 +99,13 @@ export class ConnectedDatabase implements Database {
   }
 
   async #use<T>(work: (connection: SqlConnection) => Promise<T>): Promise<T> {
+    this.#refuseMisuse();
+    return await this.#source.use(work);
+  }
+
+  #refuseMisuse(): void {
     if (this.#closing !== null) throw new HayloftError("store-closed");
     this.#refuseNesting();
-    return await this.#source.use(work);
   }
 
   #refuseNesting(): void {
@@ -125,14 +127,4 @@ export class ConnectedDatabase implements Database {
       for (const listener of this.#listeners) listener();
     });
   }
-}
-
-/** A connection must not keep a transaction that a statement in autocommit began: the next caller would be inside it. */
-async function refuseOpenTransaction(connection: SqlConnection): Promise<void> {
-  if (!connection.inTransaction) return;
-  await connection.rollback();
-  throw new HayloftError("sql-failed", {
-    sqlstate: "25001",
-    message: "A statement left a transaction open, which was rolled back; use transaction().",
-  });
 }

@@ -1,3 +1,4 @@
+import { HayloftError } from "../error/hayloft-error.ts";
 import type { QueryResult, SqlParameter, TransactionOptions } from "./database.ts";
 
 /** What a statement did, with the first word of its command tag (`INSERT`, `SELECT`, …). */
@@ -31,8 +32,28 @@ export interface SqlConnection {
 export interface ConnectionSource {
   /** Runs `work` with a connection that nobody else uses meanwhile; waits for one when none is free. */
   use<T>(work: (connection: SqlConnection) => Promise<T>): Promise<T>;
+  /**
+   * Runs one statement that is a transaction of its own. A source may send it before earlier ones are answered; they take
+   * effect in the order in which they were asked for. Throws `sql-failed` (25001) when it left a transaction open, which is
+   * rolled back before anything else runs.
+   */
+  alone<Row>(sql: string, parameters: readonly SqlParameter[]): Promise<StatementResult<Row>>;
   /** Waits for all uses that were asked for, then closes the connections. */
   close(): Promise<void>;
+}
+
+/** What a statement in autocommit is told when it had begun a transaction: the next caller would be inside it. */
+export const leftOpen = (): HayloftError =>
+  new HayloftError("sql-failed", {
+    sqlstate: "25001",
+    message: "A statement left a transaction open, which was rolled back; use transaction().",
+  });
+
+/** Throws when the connection is inside a transaction that a statement in autocommit began, after rolling it back. */
+export async function refuseOpenTransaction(connection: SqlConnection): Promise<void> {
+  if (!connection.inTransaction) return;
+  await connection.rollback();
+  throw leftOpen();
 }
 
 /** The statement that starts a transaction with `options`. */

@@ -1,3 +1,5 @@
+export type { ChangedSetting } from "./changed-settings.ts";
+export { changedSettings } from "./changed-settings.ts";
 export { eachDatabase } from "./each-database.ts";
 export { freshPglite } from "./fresh-pglite.ts";
 export { dropPostgres, freshPostgres, freshPostgresUrl } from "./fresh-postgres.ts";

@@ -1,6 +1,6 @@
 import type { SqlParameter, TransactionOptions } from "../database.ts";
 import type { CommitResult, ConnectionSource, SqlConnection, StatementResult } from "../sql-connection.ts";
-import { beginStatement, commitScript } from "../sql-connection.ts";
+import { beginStatement, commitScript, leftOpen } from "../sql-connection.ts";
 import { sqlError } from "../sql-error.ts";
 import { wireParameters } from "../value/parameter-text.ts";
 import type { PgliteEngine } from "./pglite-engine.ts";
@@ -23,9 +23,7 @@ class PgliteConnection implements SqlConnection {
   }
 
   async statement<Row>(sql: string, parameters: readonly SqlParameter[]): Promise<StatementResult<Row>> {
-    const reply = await this.#exec(statementRequest(sql, wireParameters(parameters)));
-    const { command, affected } = reply.results.at(-1) ?? { command: "", affected: 0 };
-    return { rows: reply.rows as Row[], command, affected };
+    return resultOf(await this.#exec(statementRequest(sql, wireParameters(parameters))));
   }
 
   async script(sql: string): Promise<readonly string[]> {
@@ -68,26 +66,58 @@ class PgliteConnection implements SqlConnection {
   }
 }
 
-/** Hands PGlite's one connection to one user after the other, in the order in which they asked. */
+function resultOf<Row>({ results, rows }: WireReply): StatementResult<Row> {
+  const { command, affected } = results.at(-1) ?? { command: "", affected: 0 };
+  return { rows: rows as Row[], command, affected };
+}
+
+/**
+ * Hands PGlite's one connection to one user after the other, in the order in which they asked. Statements of their own go to
+ * the worker without waiting for the answers to those before them, so that it is never idle while answers travel.
+ */
 export class PgliteConnectionSource implements ConnectionSource {
+  readonly #engine: PgliteEngine;
   readonly #connection: PgliteConnection;
   readonly #release: () => Promise<void>;
+  /** The end of the last use, before which nothing else may be sent. */
   #last: Promise<unknown> = Promise.resolve();
+  /** Statements of their own that are not answered; a use waits for them. */
+  readonly #alone = new Set<Promise<unknown>>();
 
   /** `release` is called by `close` when nobody uses the connection any more. */
   constructor(engine: PgliteEngine, release: () => Promise<void>) {
+    this.#engine = engine;
     this.#connection = new PgliteConnection(engine);
     this.#release = release;
   }
 
   async use<T>(work: (connection: SqlConnection) => Promise<T>): Promise<T> {
-    const turn = this.#last.then(async () => await work(this.#connection));
+    const turn = this.#idle().then(async () => await work(this.#connection));
     this.#last = turn.catch(() => null);
     return await turn;
   }
 
+  async alone<Row>(sql: string, parameters: readonly SqlParameter[]): Promise<StatementResult<Row>> {
+    const request = statementRequest(sql, wireParameters(parameters));
+    const answered = this.#last.then(async () => readReply(await this.#engine.execAlone(request)));
+    this.#alone.add(answered);
+    try {
+      const reply = await answered;
+      if (reply.error !== null) throw sqlError(reply.error);
+      if (reply.status !== "I") throw leftOpen();
+      return resultOf(reply);
+    } finally {
+      this.#alone.delete(answered);
+    }
+  }
+
+  /** Resolves when everything that was asked for so far has been answered. */
+  #idle(): Promise<unknown> {
+    return Promise.allSettled([this.#last, ...this.#alone]);
+  }
+
   async close(): Promise<void> {
-    await this.#last;
+    await this.#idle();
     await this.#release();
   }
 }

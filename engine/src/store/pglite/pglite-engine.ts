@@ -5,6 +5,8 @@
 export interface PgliteEngine {
   /** Runs one request and resolves to all that Postgres answered. Throws `store-failed` once the engine is lost. */
   exec(request: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
+  /** The same, and a transaction that the request leaves open is rolled back before the next request. */
+  execAlone(request: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
   /** Shuts the database down cleanly. */
   close(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { PGlite } from "@electric-sql/pglite";
-import { joinBytes } from "./wire-request.ts";
+import { joinBytes, scriptRequest } from "./wire-request.ts";
 import { openInWorker, openFailureOf } from "./open-in-worker.ts";
 import type { WorkerReply, WorkerRequest, WorkerStart } from "./worker-message.ts";
 
@@ -19,10 +19,16 @@ async function exec(database: PGlite, request: Uint8Array): Promise<Uint8Array<A
   return joinBytes(parts);
 }
 
+/** Whether an answer ends inside a transaction: its last message, ReadyForQuery, says so in its one byte. */
+function isInTransaction(answer: Uint8Array): boolean {
+  return answer.at(-6) === 0x5a && answer.at(-1) !== 0x49;
+}
+
 async function serve(database: PGlite, request: WorkerRequest): Promise<void> {
   try {
     if (request.kind === "exec") {
       const bytes = await exec(database, request.bytes);
+      if (request.alone && isInTransaction(bytes)) await exec(database, scriptRequest("rollback"));
       send({ kind: "done", id: request.id, bytes }, [bytes.buffer]);
     } else {
       await database.close();
@@ -36,7 +42,10 @@ async function serve(database: PGlite, request: WorkerRequest): Promise<void> {
 const start = workerData as WorkerStart;
 try {
   const { database, durability } = await openInWorker(start);
-  port.on("message", (request: WorkerRequest) => void serve(database, request));
+  let last = Promise.resolve();
+  port.on("message", (request: WorkerRequest) => {
+    last = last.then(async () => await serve(database, request));
+  });
   send({ kind: "opened", durability });
 } catch (error) {
   send({ kind: "refused", failure: openFailureOf(error, start.dataDir) });

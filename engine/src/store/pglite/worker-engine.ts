@@ -64,7 +64,11 @@ export class WorkerEngine implements PgliteEngine {
   }
 
   async exec(request: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-    return await this.#send((id) => ({ kind: "exec", id, bytes: request }), [request.buffer]);
+    return await this.#send((id) => ({ kind: "exec", id, bytes: request, alone: false }), [request.buffer]);
+  }
+
+  async execAlone(request: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+    return await this.#send((id) => ({ kind: "exec", id, bytes: request, alone: true }), [request.buffer]);
   }
 
   async close(): Promise<void> {

@@ -13,7 +13,13 @@ export interface WorkerStart {
 }
 
 export type WorkerRequest =
-  | { readonly kind: "exec"; readonly id: number; readonly bytes: Uint8Array<ArrayBuffer> }
+  | {
+      readonly kind: "exec";
+      readonly id: number;
+      readonly bytes: Uint8Array<ArrayBuffer>;
+      /** Whether a transaction that it leaves open is rolled back at once. */
+      readonly alone: boolean;
+    }
   | { readonly kind: "close"; readonly id: number };
 
 export type WorkerReply =

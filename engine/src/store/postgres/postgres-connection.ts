@@ -1,7 +1,7 @@
 import type pg from "pg";
 import type { SqlParameter, TransactionOptions } from "../database.ts";
 import type { CommitResult, ConnectionSource, SqlConnection, StatementResult } from "../sql-connection.ts";
-import { beginStatement, commitScript } from "../sql-connection.ts";
+import { beginStatement, commitScript, refuseOpenTransaction } from "../sql-connection.ts";
 import { wireParameters } from "../value/parameter-text.ts";
 import { postgresError } from "./postgres-error.ts";
 
@@ -101,6 +101,14 @@ export class PoolConnectionSource implements ConnectionSource {
     } finally {
       this.#uses.delete(use);
     }
+  }
+
+  async alone<Row>(sql: string, parameters: readonly SqlParameter[]): Promise<StatementResult<Row>> {
+    return await this.use(async (connection) => {
+      const result = await connection.statement<Row>(sql, parameters);
+      await refuseOpenTransaction(connection);
+      return result;
+    });
   }
 
   async close(): Promise<void> {
