@@ -30,7 +30,11 @@ export class BrowserEngine implements PgliteEngine {
   }
 
   async exec(request: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-    return await this.#send({ kind: "exec", bytes: request }, [request.buffer]);
+    return await this.#send({ kind: "exec", bytes: request, alone: false }, [request.buffer]);
+  }
+
+  async execAlone(request: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+    return await this.#send({ kind: "exec", bytes: request, alone: true }, [request.buffer]);
   }
 
   async close(): Promise<void> {

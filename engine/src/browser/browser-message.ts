@@ -2,7 +2,7 @@
 export type BrowserRequest =
   /** `store` names the database in the browser's storage; null keeps it in memory. */
   | { readonly kind: "open"; readonly id: number; readonly store: string | null }
-  | { readonly kind: "exec"; readonly id: number; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly kind: "exec"; readonly id: number; readonly bytes: Uint8Array<ArrayBuffer>; readonly alone: boolean }
   | { readonly kind: "close"; readonly id: number };
 
 export type BrowserReply =

@@ -1,5 +1,6 @@
 import { PGlite } from "@electric-sql/pglite";
-import { joinBytes } from "../store/pglite/wire-request.ts";
+import { isInTransaction } from "../store/pglite/is-in-transaction.ts";
+import { joinBytes, scriptRequest } from "../store/pglite/wire-request.ts";
 import type { BrowserReply, BrowserRequest } from "./browser-message.ts";
 
 /** The program of the web worker: opens PGlite in the browser's storage and serves requests until it is closed. */
@@ -9,16 +10,13 @@ let stored = false;
 
 const send = (reply: BrowserReply, transfer: Transferable[] = []): void => postMessage(reply, { transfer });
 
-/** The last message of an answer is ReadyForQuery; its last byte is `I` when no transaction is open. */
-const isIdle = (answer: Uint8Array): boolean => answer.at(-1) === "I".charCodeAt(0);
-
 async function exec(open: PGlite, request: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array[] = [];
   // The parts are views into WASM memory that the next part overwrites.
   await open.execProtocolRawStream(request, { syncToFs: false, onRawData: (part) => parts.push(part.slice()) });
   const answer = joinBytes(parts);
   // Nothing of an open transaction needs to be kept; its end is answered when it is in the browser's storage.
-  if (stored && isIdle(answer)) await open.syncToFs();
+  if (stored && !isInTransaction(answer)) await open.syncToFs();
   return answer;
 }
 
@@ -37,6 +35,7 @@ async function serve(request: BrowserRequest): Promise<void> {
       return;
     }
     const bytes = await exec(database, request.bytes);
+    if (request.alone && isInTransaction(bytes)) await exec(database, scriptRequest("rollback"));
     send({ kind: "done", id: request.id, bytes }, [bytes.buffer]);
   } catch (error) {
     send({ kind: "failed", id: request.id, reason: error instanceof Error ? error.message : "unknown" });

@@ -145,6 +145,16 @@ eachDatabase("statements and transactions", (open) => {
     });
   });
 
+  it("a statement that leaves a transaction open takes none of those with it that were sent right after", async () => {
+    await withDatabase(async (db) => {
+      const [left, stored] = await Promise.allSettled([db.query("begin"), db.query("insert into t values (6, 6)")]);
+      expect(left).toMatchObject({ status: "rejected", reason: { details: { sqlstate: "25001" } } });
+      expect(stored.status).toBe("fulfilled");
+      await failureOf(db.query("select 1/0"));
+      expect(await ids(db)).toEqual([6]);
+    });
+  });
+
   it("applies isolation levels and read only", async () => {
     await withDatabase(async (db) => {
       const level = async (isolation?: "read committed" | "repeatable read" | "serializable"): Promise<unknown> => {

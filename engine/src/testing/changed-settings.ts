@@ -34,7 +34,9 @@ function otherValue(setting: Setting): ChangedSetting["value"] {
       return `${setting.schemes[0] ?? "https"}://elsewhere.example`;
     case "list":
       return ["another"];
-    default:
+    case "path":
+    case "secretFile":
+    case "text":
       return "/another";
   }
 }

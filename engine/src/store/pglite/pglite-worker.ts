@@ -1,5 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { PGlite } from "@electric-sql/pglite";
+import { isInTransaction } from "./is-in-transaction.ts";
 import { joinBytes, scriptRequest } from "./wire-request.ts";
 import { openInWorker, openFailureOf } from "./open-in-worker.ts";
 import type { WorkerReply, WorkerRequest, WorkerStart } from "./worker-message.ts";
@@ -17,11 +18,6 @@ async function exec(database: PGlite, request: Uint8Array): Promise<Uint8Array<A
   // The parts are views into WASM memory that the next part overwrites.
   await database.execProtocolRawStream(request, { syncToFs: false, onRawData: (part) => parts.push(part.slice()) });
   return joinBytes(parts);
-}
-
-/** Whether an answer ends inside a transaction: its last message, ReadyForQuery, says so in its one byte. */
-function isInTransaction(answer: Uint8Array): boolean {
-  return answer.at(-6) === 0x5a && answer.at(-1) !== 0x49;
 }
 
 async function serve(database: PGlite, request: WorkerRequest): Promise<void> {
