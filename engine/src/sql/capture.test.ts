@@ -248,9 +248,12 @@ eachDatabase("capture", (open) => {
     ).resolves.toMatchObject({ code: "commit-too-large", details: { sqlstate: "HL010", rule: "size" } });
     await expect(
       attempt(async (tx) => {
-        await tx.query(
-          "insert into note (tenant_id, id, farm_id, title, body) values ('t1', gen_random_uuid(), 'f1', 'x', repeat('x', 1000001))",
-        );
+        for (const title of ["x", "y"]) {
+          await tx.query(
+            "insert into note (tenant_id, id, farm_id, title, body) values ('t1', gen_random_uuid(), 'f1', $1, repeat('x', 500001))",
+            [title],
+          );
+        }
       }),
     ).resolves.toMatchObject({ code: "commit-too-large" });
     expect((await database.query("select 1 from note")).rows).toHaveLength(0);
