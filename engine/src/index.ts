@@ -70,3 +70,7 @@ export * from "./session/local-side.ts";
 export type { Moment } from "./session/moment.ts";
 export type { SettledSeq } from "./session/session-event.ts";
 export * from "./identity/registry-row.ts";
+export * from "./journal/loss-book.ts";
+export { takenBackLosers } from "./journal/taken-back.ts";
+export type { Register, Stamp } from "./merge/register.ts";
+export { latestSeen, renameSeen, seenReader, type Seen } from "./merge/row-seen.ts";

@@ -1,5 +1,6 @@
 import type { AckRecord, ApplyRequest, Commit, SettledSeq } from "@hayloft/engine";
 import { isPresent } from "@hayloft/engine";
+import { checkJournals } from "./check-journals.ts";
 import { sharedTenant } from "./sim-catalog.ts";
 import type { SimNode } from "./sim-node.ts";
 import type { StorageObserver } from "./sim-storage.ts";
@@ -172,6 +173,7 @@ export function checkFinally(nodes: readonly SimNode[], written: readonly Writte
     checkTenants(node);
   }
   for (const item of written) checkWritten(item, nodes, top);
+  checkJournals(nodes, written, top);
 }
 
 const tenantsOf = (node: SimNode): readonly string[] => (node.spec.tenant === null ? [] : [node.spec.tenant, sharedTenant]);

@@ -55,6 +55,19 @@ class ForgottenOutcome extends SimStorage {
   }
 }
 
+class ForgottenLosses extends SimStorage {
+  override async apply(request: ApplyRequest): Promise<ApplyResult> {
+    const { journal } = this.store;
+    const take = journal.take.bind(journal);
+    journal.take = () => undefined;
+    try {
+      return await super.apply(request);
+    } finally {
+      journal.take = take;
+    }
+  }
+}
+
 const storage =
   (Broken: typeof SimStorage): MakeStorage =>
   (options) =>
@@ -75,5 +88,6 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   "applies half a commit": { makeStorage: storage(HalfCommit), oracles: ["O6"] },
   "sends another tenant's rows": { makeStorage: storage(OtherTenant), oracles: ["O17"] },
   "forgets to tell outcomes": { makeStorage: storage(ForgottenOutcome), oracles: ["O4", "O1"] },
+  "forgets what lost": { makeStorage: storage(ForgottenLosses), oracles: ["O2", "journal"] },
   "says that it is the top": { falseTop: true, oracles: ["O2"] },
 };

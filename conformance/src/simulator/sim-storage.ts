@@ -11,6 +11,7 @@ import type {
   Grant,
   LogHead,
   LogPart,
+  Loser,
   ReadLogRequest,
   ReadPartRequest,
   ReadSlice,
@@ -29,15 +30,21 @@ import {
   EMPTY_ROW,
   HayloftError,
   isPresent,
+  latestStamp,
+  latestSeen,
+  LossBook,
   PART_BYTES,
   partDigest,
   readRowState,
+  renameSeen,
   rowKeys,
   rowValues,
   sameBytes,
   stampIsAcceptable,
   startClock,
   tickClock,
+  writeName,
+  writeOfLoser,
   writeRowState,
 } from "@hayloft/engine";
 import { sharedTenant, simTables } from "./sim-catalog.ts";
@@ -317,7 +324,7 @@ export class SimStorage implements ReplicaStorage {
     this.store.outcomes.set(name, { outcome, code, peer: entry?.via ?? null, toldPosition: null });
     if (entry === undefined) return;
     if (entry.via !== null) this.store.judged.set(name, entry.commit);
-    this.store.writeTruth(tenant, truth, outcome === "refused" ? entry.commit : null);
+    this.store.writeTruth(tenant, truth, entry.commit, outcome === "refused");
   }
 
   async settledSeqs(tenant: string, origins: readonly string[]): Promise<readonly SettledSeq[]> {
@@ -343,6 +350,7 @@ export class SimStorage implements ReplicaStorage {
     let clock = startClock(0n);
     let previous: Uint8Array | null = null;
     let count = 0;
+    const renamed = new Map<string, string>();
     log.entries = log.entries.map((entry) => {
       const { commit } = entry;
       if (commit.origin !== log.incarnation || entry.position <= after) {
@@ -350,12 +358,18 @@ export class SimStorage implements ReplicaStorage {
         if (commit.origin === log.incarnation) previous = commit.hash;
         return entry;
       }
+      const seen = latestSeen(commit.changes, (stamp, node) => renamed.has(`${stamp} ${node}`));
+      if (seen > clock.last) clock = startClock(seen);
       const next = tickClock(clock, this.#nowMs());
       clock = next.clock;
-      const unhashed: Commit = { ...commit, stamp: next.stamp, previousHash: previous ?? commit.previousHash };
+      const stamp = next.stamp;
+      renamed.set(`${String(commit.stamp)} ${commit.node}`, String(stamp));
+      const changes = commit.changes.map((change) => renameSeen(change, (old, node) => renamed.get(`${old} ${node}`) ?? null));
+      const unhashed: Commit = { ...commit, stamp, changes, previousHash: previous ?? commit.previousHash };
       const restamped = { ...unhashed, hash: commitHash(unhashed, nodeSha256) };
       previous = restamped.hash;
       this.#restampRows(commit, restamped);
+      store.journal.rename(commit, restamped);
       count += 1;
       return { ...entry, commit: restamped };
     });
@@ -436,12 +450,35 @@ export class SimStorage implements ReplicaStorage {
 
   #applyPage(peer: string, { change, stamps, tenant, next }: SnapshotChunk, at: Cursor): void {
     const plan = planOf(change.table);
+    const own = this.#unacknowledged(peer, tenant);
     for (const [index, key] of rowKeys(change, plan).entries()) {
       const id = rowName(tenant, change.table, key);
       const incoming = readRowState(rowValues(change, index), stamps?.[index] ?? null, plan);
-      this.store.rows.set(id, foldRow(plan, [key], this.store.rows.get(id) ?? EMPTY_ROW, incoming).state);
+      const joined = foldRow(plan, [key], this.store.rows.get(id) ?? EMPTY_ROW, incoming);
+      this.store.rows.set(id, joined.state);
+      this.store.raiseStamp(tenant, latestStamp(joined.state));
+      this.#replaced(joined.losers, own);
+      // Whoever overwrites it here before the tail has brought its commit has seen it, and the tail does not know that.
+      for (const [column, { stamp, node }] of incoming.cells)
+        this.store.unknownBySnapshot.add(writeName({ table: change.table, key: [key], column, written: { stamp, node } }));
     }
     this.store.peer(peer, tenant).snapshot = next === null ? null : { at, cursor: next };
+  }
+
+  /** Of what a page replaces only our own work certainly lost that the parent had not seen. */
+  #replaced(losers: readonly Loser[], own: readonly Commit[]): void {
+    const book = new LossBook();
+    for (const loser of losers.filter(({ lost }) => lost === "existing")) {
+      const commit = own.find(({ stamp, node }) => stamp === loser.loser.stamp && node === loser.loser.node);
+      if (commit === undefined) this.store.unknownBySnapshot.add(writeName(writeOfLoser(loser)));
+      else book.lose(commit, loser);
+    }
+    this.store.journal.take(book);
+  }
+
+  #unacknowledged(peer: string, tenant: string): readonly Commit[] {
+    const after = this.store.peer(peer, tenant).acknowledged?.position ?? 0;
+    return this.store.log(tenant).entries.flatMap(({ position, via, commit }) => (via === null && position > after ? [commit] : []));
   }
 
   async unfinishedSnapshot(
@@ -455,6 +492,7 @@ export class SimStorage implements ReplicaStorage {
     const mark = this.store.peer(peer, at.tenant);
     mark.snapshot = null;
     mark.received = at;
+    for (const name of this.store.journal.entries().keys()) this.store.unknownBySnapshot.add(name);
     if (this.store.tier === "edge") this.store.markFilled(at.tenant, peer);
     this.#observer.committed();
   }

@@ -16,19 +16,24 @@ import {
   EMPTY_ROW,
   firstPreviousHash,
   foldRow,
+  LossBook,
+  seenReader,
   HayloftError,
   isPresent,
+  latestStamp,
   mergeClock,
   rowKeys,
   rowPlan,
   startClock,
   stateOfChange,
+  takenBackLosers,
   tickClock,
   UNKNOWN_STAMP,
   withoutStamp,
 } from "@hayloft/engine";
 import type { SimTable } from "./sim-catalog.ts";
 import { simTables } from "./sim-catalog.ts";
+import { SimJournal } from "./sim-journal.ts";
 
 export const nodeSha256 = (input: string | Uint8Array): Uint8Array => new Uint8Array(createHash("sha256").update(input).digest());
 
@@ -95,6 +100,12 @@ export class SimStore {
   readonly peers = new Map<string, PeerMark>();
   readonly outcomes = new Map<string, StoredOutcome>();
   readonly rows = new Map<string, RowState>();
+  readonly journal = new SimJournal();
+  /**
+   * Names of writes of which this node cannot know what became of them: those that a page of a snapshot replaced, and those that
+   * had lost before a snapshot, as somebody may have overwritten them knowingly in a commit that it never got.
+   */
+  readonly unknownBySnapshot = new Set<string>();
   /** Refused and merged commits of children. */
   readonly judged = new Map<string, Commit>();
   /** How often the rows of a commit were written; more than once is a broken promise. */
@@ -166,7 +177,7 @@ export class SimStore {
       catalogVersion: 1,
       previousHash: log.hash,
       hash: firstPreviousHash(),
-      changes: rows.map((row) => changeOf(tenant, row)),
+      changes: rows.map((row) => this.#changeOf(tenant, row)),
     };
     const commit = { ...unhashed, hash: commitHash(unhashed, nodeSha256) };
     log.seq = commit.seq;
@@ -177,10 +188,40 @@ export class SimStore {
     return commit;
   }
 
+  #changeOf(tenant: string, { table, values, changed }: Row): Change {
+    const columns = planOf(table).columns.filter((column) => column !== "tenant_id" && values[column] !== undefined);
+    const vectors = columns.map((column) => [values[column] ?? null]);
+    const pseudo = changed === undefined ? [] : [[changed.join(",")], [this.#seen(rowName(tenant, table, values["id"] ?? ""), changed)]];
+    return {
+      table,
+      op: changed === undefined ? "insert" : "update",
+      columns: ["tenant_id", ...columns, ...(changed === undefined ? [] : ["$changed", "$seen"])],
+      values: [[tenant], ...vectors, ...pseudo],
+      rowCount: 1,
+    };
+  }
+
+  /** The stamps of what a statement is about to replace; see `SEEN_COLUMN`. */
+  #seen(id: string, changed: readonly string[]): string | null {
+    const cells = this.rows.get(id)?.cells;
+    if (cells === undefined) return null;
+    const known = changed.flatMap((column) => {
+      const register = cells.get(column);
+      return register === undefined || register.stamp === 0n ? [] : [[column, [String(register.stamp), register.node]] as const];
+    });
+    return JSON.stringify(Object.fromEntries(known));
+  }
+
   append(log: Log, commit: Commit, via: string | null): void {
     log.position += 1;
     log.entries.push({ position: log.position, commit, via });
     log.stamp = mergeClock(startClock(log.stamp), commit.stamp).last;
+  }
+
+  /** What is written here from now on is later than what is here. */
+  raiseStamp(tenant: string, stamp: bigint): void {
+    const log = this.log(tenant);
+    if (stamp > log.stamp) log.stamp = stamp;
   }
 
   /** Rows came that are in no commit. A place in the log stands for them, so that every child is before or behind it. */
@@ -204,38 +245,50 @@ export class SimStore {
   writeRows(commit: Commit): boolean {
     const name = nameOf(commit);
     this.effects.set(name, (this.effects.get(name) ?? 0) + 1);
+    this.raiseStamp(commit.tenant, commit.stamp);
     let lost = false;
     for (const change of commit.changes) lost = this.#writeChange(change, commit) || lost;
     return lost;
   }
 
-  #writeChange(change: Change, written: Pick<Commit, "tenant" | "stamp" | "node">): boolean {
+  #writeChange(change: Change, commit: Commit): boolean {
     const plan = planOf(change.table);
-    let lost = false;
+    const seenOf = seenReader(change, plan);
+    const book = new LossBook();
     for (const [index, key] of rowKeys(change, plan).entries()) {
-      const id = rowName(written.tenant, change.table, key);
+      const id = rowName(commit.tenant, change.table, key);
       const existing = this.rows.get(id) ?? EMPTY_ROW;
-      const joined = foldRow(plan, [key], existing, stateOfChange(change, index, written, plan));
+      const context = { seen: seenOf(index), isTruth: false };
+      const joined = foldRow(plan, [key], existing, stateOfChange(change, index, commit, plan), context);
       this.rows.set(id, joined.state);
-      if (joined.losers.some((loser) => loser.lost === "incoming")) lost = true;
+      book.add(commit, joined, false);
     }
-    return lost;
+    this.journal.take(book);
+    return book.merged.size > 0;
   }
 
   /** The authority's rows: what a refused commit wrote is taken back, and they are merged in. */
-  writeTruth(tenant: string, truth: readonly Change[], refused: Commit | null): void {
+  writeTruth(tenant: string, truth: readonly Change[], judged: Commit, isRefused: boolean): void {
+    const book = new LossBook();
     for (const change of truth) {
       const plan = planOf(change.table);
       for (const [index, key] of rowKeys(change, plan).entries()) {
         const id = rowName(tenant, change.table, key);
         const here = this.rows.get(id) ?? EMPTY_ROW;
-        const left = refused === null ? here : withoutStamp(here, refused, plan);
-        const state =
-          change.op === "delete" ? left : foldRow(plan, [key], left, stateOfChange(change, index, UNKNOWN_STAMP, plan)).state;
+        const left = isRefused ? withoutStamp(here, judged, plan) : here;
+        let state = left;
+        if (change.op !== "delete") {
+          const joined = foldRow(plan, [key], left, stateOfChange(change, index, UNKNOWN_STAMP, plan), { seen: null, isTruth: true });
+          book.add(judged, joined, true);
+          state = joined.state;
+        }
+        this.raiseStamp(tenant, latestStamp(state));
+        if (isRefused) for (const loser of takenBackLosers(plan, [key], here, state, judged)) book.lose(null, loser);
         if (state.cells.size === 0) this.rows.delete(id);
         else this.rows.set(id, state);
       }
     }
+    this.journal.take(book);
   }
 
   /** Rows of one table as sorted text, for comparison. */
@@ -257,16 +310,3 @@ export class SimStore {
 
 export const nameOf = ({ origin, seq }: Pick<Commit, "origin" | "seq">): string => `${origin} ${String(seq)}`;
 export const rowName = (tenant: string, table: string, key: string): string => `${tenant}/${table}/${key}`;
-
-function changeOf(tenant: string, { table, values, changed }: Row): Change {
-  const columns = planOf(table).columns.filter((column) => column !== "tenant_id" && values[column] !== undefined);
-  const vectors = columns.map((column) => [values[column] ?? null]);
-  const update = changed !== undefined;
-  return {
-    table,
-    op: update ? "update" : "insert",
-    columns: ["tenant_id", ...columns, ...(update ? ["$changed"] : [])],
-    values: [[tenant], ...vectors, ...(update ? [[changed.join(",")]] : [])],
-    rowCount: 1,
-  };
-}

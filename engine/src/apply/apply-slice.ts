@@ -125,10 +125,7 @@ export async function forgetClaims(tx: SqlSession, tenant: string, applied: read
 async function settleMerged(tx: SqlSession, { peer, from }: ApplyRequest, written: WriteResult): Promise<void> {
   if (from === "parent") return;
   const merged = new Map(
-    [
-      ...written.losers.filter(({ loser }) => loser.lost === "incoming").map(({ commit }) => commit),
-      ...written.replaced.keys(),
-    ].map((commit) => [`${commit.origin} ${String(commit.seq)}`, commit]),
+    [...written.merged, ...written.replaced.keys()].map((commit) => [`${commit.origin} ${String(commit.seq)}`, commit]),
   );
   for (const commit of merged.values())
     await storeOutcome(tx, commit, { outcome: "merged", code: null, peer, toldPosition: null });

@@ -2,9 +2,10 @@ import { derivedId } from "../catalog/derived-id.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
 import type { CellText, Change, Commit } from "../commit/commit.ts";
 import { scopeTest } from "../log/filter-commit.ts";
-import { CHANGED_COLUMN, columnOf, REFUSED_COLUMN, STAMPS_COLUMN } from "../merge/row-change.ts";
+import { CHANGED_COLUMN, columnOf, REFUSED_COLUMN, SEEN_COLUMN, STAMPS_COLUMN } from "../merge/row-change.ts";
 import { OPS_COLUMN, opsAreSound } from "../merge/memory/row-ops.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
+import { areSeenTexts } from "../merge/row-seen.ts";
 import { mayWrite } from "../merge/single-writer.ts";
 import { isKeyText } from "./key-text.ts";
 import type { Grant } from "../replica/replica-storage.ts";
@@ -42,6 +43,7 @@ export function refusalOfShape(change: Change, plan: RowPlan | undefined, fromAu
   const known = new Set(plan.columns);
   for (const [place, column] of change.columns.entries()) {
     if (change.values[place]?.length !== change.rowCount) return "refused-schema";
+    if (column === SEEN_COLUMN && areSeenTexts(change.values[place])) continue;
     const pseudo =
       (column === CHANGED_COLUMN && change.op === "update") ||
       (column === OPS_COLUMN && carriesOps(change, plan)) ||

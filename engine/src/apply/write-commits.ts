@@ -10,14 +10,17 @@ import { sqlstateOf } from "../store/sql-error.ts";
 import { answerMissingParents } from "./missing-parents.ts";
 import type { ReplicaEnvironment } from "./apply-environment.ts";
 import { itemsByTable, RefusedCommits } from "./batch.ts";
-import { type CommitLoser, writeMerged } from "./write-merged.ts";
+import { LossBook } from "../journal/loss-book.ts";
+import { recordLosses } from "../journal/record-losses.ts";
+import { writeMerged } from "./write-merged.ts";
 import { type Duplicates, writePlain } from "./write-plain.ts";
 
 export interface WriteResult {
   readonly refused: ReadonlyMap<Commit, ErrorCode>;
   /** Commits that were not written, because they build on a refused one. */
   readonly causes: ReadonlyMap<Commit, HeldBefore>;
-  readonly losers: readonly CommitLoser[];
+  /** Commits of which a value lost to another. */
+  readonly merged: ReadonlySet<Commit>;
   /** Commits that were written otherwise than they came: with a reference taken off. */
   readonly replaced: ReadonlyMap<Commit, Commit>;
   /** Commits of this node that were written with them: parent rows brought back, references taken off. They belong in the log. */
@@ -31,17 +34,20 @@ interface Writing {
   readonly duplicates: Duplicates;
 }
 
-/** Writes the changes of commits table by table in foreign-key order, runs projections, and checks the foreign keys. */
+/**
+ * Writes the changes of commits table by table in foreign-key order, runs projections, checks the foreign keys, and puts into the
+ * journal what lost. Returns the commits of which a value lost.
+ */
 async function writeAll(
   tx: SqlSession,
   env: ReplicaEnvironment,
   tenant: string,
   commits: readonly Commit[],
   writing: Writing,
-): Promise<readonly CommitLoser[]> {
-  const { losers, checks } = await writeUnchecked(tx, env, tenant, commits, writing);
+): Promise<ReadonlySet<Commit>> {
+  const { merged, checks } = await writeUnchecked(tx, env, tenant, commits, writing);
   if (checks) await checkReferences(tx);
-  return losers;
+  return merged;
 }
 
 /** Checks the foreign keys of all that this transaction wrote. */
@@ -56,21 +62,22 @@ export async function writeUnchecked(
   tenant: string,
   commits: readonly Commit[],
   { from, duplicates }: Writing,
-): Promise<{ readonly losers: readonly CommitLoser[]; readonly checks: boolean }> {
-  const losers: CommitLoser[] = [];
+): Promise<{ readonly merged: ReadonlySet<Commit>; readonly checks: boolean }> {
+  const book = new LossBook();
   const tables = itemsByTable(commits, from);
   let checks = false;
   for (const name of env.writeOrder) {
     const items = tables.get(name);
     const plan = env.plans.get(name);
     if (items === undefined || plan === undefined) continue;
-    if (plan.merges) losers.push(...(await writeMerged(tx, plan, tenant, items, from)));
-    else await writePlain(tx, plan, tenant, items, { duplicates, isReferenced: env.referenced.has(name) });
+    if (plan.merges) book.append(await writeMerged(tx, plan, tenant, items, from));
+    else book.append(await writePlain(tx, plan, tenant, items, { duplicates, isReferenced: env.referenced.has(name) }));
     checks ||= env.linked.has(name);
   }
   if (from === "parent") await evictDependents(tx, env, tenant, commits);
   for (const items of tables.values()) for (const { change } of items) await projectChange(tx, env, change);
-  return { losers, checks };
+  await recordLosses(tx, env, tenant, book);
+  return { merged: book.merged, checks };
 }
 
 /** Runs the table's projection. What it throws counts against the change, unless trying again helps. */
@@ -135,7 +142,7 @@ export const UNIQUE_VIOLATION = "23505";
  */
 const PARTS = 16;
 
-const nothingWritten: WriteResult = { refused: new Map(), causes: new Map(), losers: [], replaced: new Map(), companions: [] };
+const nothingWritten: WriteResult = { refused: new Map(), causes: new Map(), merged: new Set(), replaced: new Map(), companions: [] };
 
 /**
  * Writes commits as one batch. When the batch fails for a reason that lies in the data, it is cut into parts until the commits
@@ -161,21 +168,21 @@ export async function writeTogether(
   tenant: string,
   commits: readonly Commit[],
   from: ApplyRequest["from"],
-): Promise<readonly CommitLoser[] | null> {
+): Promise<ReadonlySet<Commit> | null> {
   const tried = await attempt({ tx, env, tenant, from, dependants: null, duplicates: "likely" }, commits);
-  return "losers" in tried ? tried.losers : null;
+  return "merged" in tried ? tried.merged : null;
 }
 
-type Attempt = { readonly losers: readonly CommitLoser[] } | { readonly error: unknown };
+type Attempt = { readonly merged: ReadonlySet<Commit> } | { readonly error: unknown };
 
 /** Leaves nothing behind when it fails for a reason that lies in the data; throws any other failure. */
 async function attempt(run: Run, commits: readonly Commit[]): Promise<Attempt> {
   const { tx, env, tenant } = run;
   await tx.script("savepoint hayloft_batch");
   try {
-    const losers = await writeAll(tx, env, tenant, commits, run);
+    const merged = await writeAll(tx, env, tenant, commits, run);
     await tx.script("release savepoint hayloft_batch");
-    return { losers };
+    return { merged };
   } catch (error) {
     if (!(error instanceof RefusedCommits) && refusalOfFailure(error) === null) throw error;
     await tx.script("rollback to savepoint hayloft_batch; release savepoint hayloft_batch");
@@ -186,7 +193,7 @@ async function attempt(run: Run, commits: readonly Commit[]): Promise<Attempt> {
 async function writeBatch(run: Run, commits: readonly Commit[]): Promise<WriteResult> {
   if (commits.length === 0) return nothingWritten;
   const tried = await attempt(run, commits);
-  if ("losers" in tried) return { ...nothingWritten, losers: tried.losers };
+  if ("merged" in tried) return { ...nothingWritten, merged: tried.merged };
   if (tried.error instanceof RefusedCommits) return await writeWithout(run, commits, tried.error.refused);
   if (run.duplicates === "unlikely" && sqlstateOf(tried.error) === UNIQUE_VIOLATION)
     return await writeBatch({ ...run, duplicates: "likely" }, commits);
@@ -207,7 +214,7 @@ async function writeAlone(run: Run, commit: Commit, error: unknown): Promise<Wri
     return { ...nothingWritten, refused: new Map([[commit, reason ?? "refused-constraint"]]) };
   }
   const { companions } = answer;
-  return { ...nothingWritten, losers: tried.losers, replaced: new Map([[commit, answer.commit]]), companions };
+  return { ...nothingWritten, merged: tried.merged, replaced: new Map([[commit, answer.commit]]), companions };
 }
 
 async function writeWithout(run: Run, commits: readonly Commit[], named: ReadonlyMap<Commit, ErrorCode>): Promise<WriteResult> {
@@ -254,7 +261,7 @@ const findBehind = async (
 const joined = (results: readonly WriteResult[]): WriteResult => ({
   refused: new Map(results.flatMap((result) => [...result.refused])),
   causes: new Map(results.flatMap((result) => [...result.causes])),
-  losers: results.flatMap((result) => result.losers),
+  merged: new Set(results.flatMap((result) => [...result.merged])),
   replaced: new Map(results.flatMap((result) => [...result.replaced])),
   companions: results.flatMap((result) => result.companions),
 });

@@ -2,9 +2,12 @@ import type { Commit } from "../commit/commit.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
 import { contentDiffers } from "../merge/append-only.ts";
-import { foldRow, type Loser } from "../merge/join-rows.ts";
+import { LossBook } from "../journal/loss-book.ts";
+import { takenBackLosers } from "../journal/taken-back.ts";
+import { foldRow } from "../merge/join-rows.ts";
 import type { Stamp } from "../merge/register.ts";
-import { rowKeys, stateOfChange, takenBack, withoutOverwritten, withoutStamp } from "../merge/row-change.ts";
+import { columnOf, rowKeys, stateOfChange, STAMPS_COLUMN, takenBack, withoutOverwritten, withoutStamp } from "../merge/row-change.ts";
+import { seenReader } from "../merge/row-seen.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import { EMPTY_ROW, isPresent, type RowState } from "../merge/row-state.ts";
 import { mayWrite } from "../merge/single-writer.ts";
@@ -14,12 +17,6 @@ import type { ApplyRequest } from "../replica/replica-storage.ts";
 import type { SqlSession } from "../store/database.ts";
 import { type BatchItem, RefusedCommits } from "./batch.ts";
 import { keyParts, readRows, type StoredRow, writeRows } from "./row-store.ts";
-
-/** A value that lost, and the commit that brought it or overwrote it. */
-export interface CommitLoser {
-  readonly commit: Commit;
-  readonly loser: Loser;
-}
 
 /** How often a table is merged again because somebody inserted one of its rows meanwhile. */
 const MERGE_ATTEMPTS_MAX = 5;
@@ -35,12 +32,12 @@ export async function writeMerged(
   tenant: string,
   items: readonly BatchItem[],
   from: ApplyRequest["from"],
-): Promise<readonly CommitLoser[]> {
+): Promise<LossBook> {
   const keys = [...new Set(items.flatMap(({ change }) => rowKeys(change, plan)))].sort();
   for (let attempt = 0; attempt < MERGE_ATTEMPTS_MAX; attempt += 1) {
     const before = await readRows(tx, plan, tenant, keys, true);
-    const { after, losers } = foldItems(plan, before, items, from);
-    if (await writeRows(tx, plan, tenant, before, after)) return losers;
+    const { after, book } = foldItems(plan, before, items, from);
+    if (await writeRows(tx, plan, tenant, before, after)) return book;
   }
   throw new HayloftError("sql-failed", { sqlstate: "40001", table: plan.table.name });
 }
@@ -80,13 +77,17 @@ function foldItems(
   before: ReadonlyMap<string, StoredRow>,
   items: readonly BatchItem[],
   from: ApplyRequest["from"],
-): { readonly after: ReadonlyMap<string, RowState>; readonly losers: readonly CommitLoser[] } {
+): { readonly after: ReadonlyMap<string, RowState>; readonly book: LossBook } {
   const after = new Map<string, RowState>([...before].map(([key, { state }]) => [key, state]));
-  const losers: CommitLoser[] = [];
+  const book = new LossBook();
+  const lastCommit = new Map<string, Commit>();
   const refused = new Map<Commit, ErrorCode>();
   for (const { commit, change } of items) {
     const { stamp, node, author, tier } = commit;
     const written = { stamp, node, author, tier };
+    const seenOf = seenReader(change, plan);
+    const isTruth = columnOf(change, STAMPS_COLUMN) !== undefined;
+    if (change.op === "evict") book.purge({ commit, table: change.table, keys: rowKeys(change, plan) });
     for (const [row, key] of rowKeys(change, plan).entries()) {
       const current = after.get(key) ?? EMPTY_ROW;
       const back = takenBack(change, row);
@@ -94,6 +95,7 @@ function foldItems(
       const incoming = stateOfChange(change, row, written, plan);
       if (change.op === "evict" || isUnknownThere(back, incoming)) {
         after.set(key, EMPTY_ROW);
+        if (back !== null) for (const loser of takenBackLosers(plan, keyParts(key), current, EMPTY_ROW, back)) book.lose(null, loser);
         continue;
       }
       if (from === "child" && change.op === "update" && !isPresent(existing, plan) && !mayWrite(plan.table.rule, commit.tier)) {
@@ -101,7 +103,9 @@ function foldItems(
         continue;
       }
       if (back === null && refusesContent(plan, existing, incoming)) refused.set(commit, "refused-content");
-      const folded = foldRow(plan, keyParts(key), withoutOverwritten(existing, incoming, written, change.op), incoming);
+      const isRepeated = lastCommit.get(key) === commit;
+      lastCommit.set(key, commit);
+      const folded = foldRow(plan, keyParts(key), withoutOverwritten(existing, incoming, written, change.op), incoming, { seen: seenOf(row), isTruth, isRepeated });
       if (from === "child" && overflows(plan, incoming, folded.state)) {
         refused.set(commit, "refused-document");
         continue;
@@ -109,9 +113,10 @@ function foldItems(
       // Columns of several writers may add up to a row that fits no page.
       if (from === "child" && rowBytes(folded.state) > ROW_BYTES_MAX) refused.set(commit, "row-too-large");
       after.set(key, folded.state);
-      for (const loser of folded.losers) losers.push({ commit, loser });
+      book.add(commit, folded, isTruth);
+      if (back !== null) for (const loser of takenBackLosers(plan, keyParts(key), current, folded.state, back)) book.lose(null, loser);
     }
   }
   if (refused.size > 0) throw new RefusedCommits(refused);
-  return { after, losers };
+  return { after, book };
 }

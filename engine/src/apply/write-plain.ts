@@ -1,6 +1,8 @@
 import type { CellText, Commit } from "../commit/commit.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
 import { REFUSED_COLUMN, rowKeys } from "../merge/row-change.ts";
+import { LossBook } from "../journal/loss-book.ts";
+import { plainTakenBack } from "../journal/plain-taken-back.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import type { SqlSession } from "../store/database.ts";
 import { type BatchItem, itemOfRow, itemsByColumns, joinedVectors, RefusedCommits, storedColumns } from "./batch.ts";
@@ -15,7 +17,7 @@ export type Duplicates = "unlikely" | "likely";
 
 /**
  * Writes changes of a table that keeps no stamps, in one statement where the columns allow. Throws `RefusedCommits` when
- * a row exists with other content. Rows to which others refer leave a tombstone when they are deleted.
+ * a row exists with other content. Returns what answers to refused commits take back. Rows to which others refer leave a tombstone when they are deleted.
  */
 export async function writePlain(
   tx: SqlSession,
@@ -23,12 +25,20 @@ export async function writePlain(
   tenant: string,
   items: readonly BatchItem[],
   { duplicates, isReferenced }: { readonly duplicates: Duplicates; readonly isReferenced: boolean },
-): Promise<void> {
+): Promise<LossBook> {
+  const book = new LossBook();
   if (plan.table.rule.kind === "appendOnly" && items.every(isPlainInsert)) {
     for (const group of itemsByColumns(items)) await appendRows(tx, plan, group, duplicates);
-    return;
+    return book;
+  }
+  for (const item of items) {
+    const { commit, change } = item;
+    if (change.op === "evict") book.purge({ commit, table: change.table, keys: rowKeys(change, plan) });
+    else if (change.columns.includes(REFUSED_COLUMN))
+      for (const loser of await plainTakenBack(tx, plan, tenant, change)) book.lose(null, loser);
   }
   await writeLastImages(tx, plan, tenant, items, isReferenced);
+  return book;
 }
 
 const isPlainInsert = ({ change }: BatchItem): boolean => change.op === "insert" && !change.columns.includes(REFUSED_COLUMN);

@@ -7,7 +7,11 @@ import { sha256 } from "../commit/sha256.ts";
  * times in UTC as `2026-11-23 14:47:00+00`, numbers with their column's scale.
  */
 export function derivedId(table: string, keyValues: readonly (string | null)[]): string {
-  const hash = sha256(JSON.stringify([table, ...keyValues]));
+  return uuidOfHash(sha256(JSON.stringify([table, ...keyValues])));
+}
+
+/** A uuid v8 made from the first 16 bytes of a hash. */
+export function uuidOfHash(hash: Uint8Array): string {
   const bytes = hash.slice(0, 16);
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80;
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;

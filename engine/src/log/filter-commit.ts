@@ -1,7 +1,8 @@
 import type { CellText, Change } from "../commit/commit.ts";
-import { CHANGED_COLUMN, columnOf, rowKeys } from "../merge/row-change.ts";
+import { CHANGED_COLUMN, columnOf, rowKeys, SEEN_COLUMN } from "../merge/row-change.ts";
 import { OPS_COLUMN, opsWithout } from "../merge/memory/row-ops.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
+import { seenWithout } from "../merge/row-seen.ts";
 import type { Grant } from "../replica/replica-storage.ts";
 
 /** True when the grant covers a row with these scope values. A dimension that is null is seen by the whole tenant. */
@@ -46,6 +47,7 @@ export function withoutHidden(change: Change, hidden: readonly string[]): Change
   const values = places.map((place) => {
     const vector = change.values[place] ?? [];
     if (change.columns[place] === OPS_COLUMN) return vector.map((text) => opsWithout(text, names));
+    if (change.columns[place] === SEEN_COLUMN) return vector.map((text) => seenWithout(text, names));
     if (change.columns[place] !== CHANGED_COLUMN) return vector;
     return vector.map((list) =>
       (list ?? "")

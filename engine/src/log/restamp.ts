@@ -1,13 +1,17 @@
 import { beginApplying, type ReplicaEnvironment } from "../apply/apply-environment.ts";
 import { startClock, tickClock } from "../clock/hybrid-clock.ts";
-import { changeDigest, commitHashOf, firstPreviousHash } from "../commit/commit-hash.ts";
-import type { Commit } from "../commit/commit.ts";
+import { commitHashOf, firstPreviousHash } from "../commit/commit-hash.ts";
+import type { Change, Commit } from "../commit/commit.ts";
 import { itemsOf, type Json, membersOf } from "../merge/memory/memory.ts";
 import { rowKeys } from "../merge/row-change.ts";
 import { GONE_FIELD, MEMORY_FIELD } from "../merge/row-state.ts";
+import { noteRestamps, type RestampedCommit } from "../journal/note-restamps.ts";
+import { renameLosses } from "../journal/rename-losses.ts";
+import { latestSeen } from "../merge/row-seen.ts";
 import type { Database, SqlSession } from "../store/database.ts";
 import { changeOfRow, COMMIT_COLUMNS, type ChangeRow, type CommitRow } from "./commit-row.ts";
 import { hex } from "./keep-foreign.ts";
+import { type PlacedChange, readPlacedChanges, renameChanges } from "./rename-changes.ts";
 import { acknowledgedPosition } from "./unacknowledged.ts";
 
 interface Restamped {
@@ -47,9 +51,27 @@ export async function restampUnacknowledged(
     const restamped = await restamp(tx, env, tenant, own.rows, { start, nowMs: nowMs + (skew.rows[0]?.skew_ms ?? 0) });
     await storeCommits(tx, tenant, restamped);
     await correctRowStates(tx, env, tenant, restamped);
+    await renameLosses(
+      tx,
+      env,
+      tenant,
+      restamped.map(({ row, stamp }) => ({ from: { stamp: BigInt(row.stamp), node: row.node_id }, to: stamp })),
+    );
+    await noteRestamps(tx, env.sha256, tenant, restamped.map(noteOf));
     return restamped.length;
   });
 }
+
+const noteOf = ({ row, stamp }: Restamped): RestampedCommit => ({
+  origin: row.origin,
+  seq: row.seq,
+  node: row.node_id,
+  tier: row.tier,
+  author: row.author,
+  from: BigInt(row.stamp),
+  to: stamp,
+  rowCount: row.row_count,
+});
 
 /** The greatest stamp of the log that stays: acknowledged and foreign commits. New stamps are greater. */
 async function lastOtherStamp(tx: SqlSession, tenant: string, origin: string, after: number): Promise<bigint> {
@@ -67,45 +89,52 @@ async function restamp(
   rows: readonly CommitRow[],
   from: { readonly start: bigint; readonly nowMs: number },
 ): Promise<readonly Restamped[]> {
-  const digests = await readDigests(tx, env, tenant, rows);
-  let clock = startClock(from.start);
+  const changes = await readPlacedChanges(
+    tx,
+    tenant,
+    rows.map((row) => row.txn),
+  );
+  const stamps = newStamps(rows, changes, from);
+  const renamed = new Map(rows.map((row, index) => [stampName(row.stamp, row.node_id), String(stamps[index] ?? 0n)]));
+  const digests = await renameChanges(tx, env, tenant, changes, (stamp, node) => renamed.get(stampName(stamp, node)) ?? null);
   let previousHash = rows[0]?.previous_hash ?? firstPreviousHash();
-  return rows.map((row) => {
-    const ticked = tickClock(clock, from.nowMs);
-    clock = ticked.clock;
+  return rows.map((row, index) => {
+    const stamp = stamps[index] ?? 0n;
     const header: Omit<Commit, "changes" | "hash" | "tier"> = {
       tenant,
       origin: row.origin,
       seq: row.seq,
-      stamp: ticked.stamp,
+      stamp,
       node: row.node_id,
       author: row.author,
       catalogVersion: row.catalog_version,
       previousHash,
     };
     const hash = commitHashOf(header, digests.get(row.txn) ?? [], env.sha256);
-    const result = { row, stamp: ticked.stamp, previousHash, hash };
+    const result = { row, stamp, previousHash, hash };
     previousHash = hash;
     return result;
   });
 }
 
-async function readDigests(
-  tx: SqlSession,
-  env: ReplicaEnvironment,
-  tenant: string,
+const stampName = (stamp: string, node: string): string => `${stamp} ${node}`;
+
+/** Each later than the one before, and later than every foreign value that its commit had seen and replaced. */
+function newStamps(
   rows: readonly CommitRow[],
-): Promise<ReadonlyMap<number, readonly Uint8Array[]>> {
-  const read = await tx.query<ChangeRow>(
-    `select txn, table_name, op, columns, row_count, body from hayloft.change where tenant_id = $1 and txn = any($2::bigint[]) order by txn, ordinal`,
-    [tenant, rows.map((row) => row.txn)],
-  );
-  const digests = new Map<number, Uint8Array[]>();
-  for (const row of read.rows) {
-    const digest = changeDigest(changeOfRow(row), row.body, env.sha256);
-    digests.set(row.txn, [...(digests.get(row.txn) ?? []), digest]);
-  }
-  return digests;
+  changes: readonly PlacedChange[],
+  from: { readonly start: bigint; readonly nowMs: number },
+): readonly bigint[] {
+  const old = new Set(rows.map((row) => stampName(row.stamp, row.node_id)));
+  const byTxn = new Map<number, Change[]>();
+  for (const { row, change } of changes) byTxn.set(row.txn, [...(byTxn.get(row.txn) ?? []), change]);
+  let clock = startClock(from.start);
+  return rows.map((row) => {
+    const seen = latestSeen(byTxn.get(row.txn) ?? [], (stamp, node) => old.has(stampName(stamp, node)));
+    const ticked = tickClock(seen > clock.last ? startClock(seen) : clock, from.nowMs);
+    clock = ticked.clock;
+    return ticked.stamp;
+  });
 }
 
 async function storeCommits(tx: SqlSession, tenant: string, restamped: readonly Restamped[]): Promise<void> {

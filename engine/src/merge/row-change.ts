@@ -20,6 +20,12 @@ export const STAMPS_COLUMN = "$stamps";
  */
 export const REFUSED_COLUMN = "$refused";
 
+/**
+ * Per row, a stamps document of what the writer saw: the registers that an update replaced, all registers of a deleted row, the
+ * tombstone that an insert went over. By it every replica tells a value that was overwritten knowingly from one that lost.
+ */
+export const SEEN_COLUMN = "$seen";
+
 /** The vector of a column, or undefined when the change does not carry it. */
 export function columnOf(change: Change, column: string): readonly CellText[] | undefined {
   const index = change.columns.indexOf(column);

@@ -1,7 +1,6 @@
 import type { ReplicaEnvironment } from "../apply/apply-environment.ts";
 import { grantOf } from "../apply/find-authors.ts";
 import { judgeCommits } from "../apply/judge-commits.ts";
-import { type CommitLoser } from "../apply/write-merged.ts";
 import { writeCommits, writeTogether } from "../apply/write-commits.ts";
 import { commitHash, firstPreviousHash } from "../commit/commit-hash.ts";
 import type { Commit } from "../commit/commit.ts";
@@ -59,14 +58,13 @@ export async function tryRelease(tx: SqlSession, env: ReplicaEnvironment, item: 
   const written = await writeCommits(tx, env, tenant, [stamped], source.from);
   const failed = written.refused.get(stamped) ?? null;
   if (failed !== null) return await stays(tx, env, item, failed, null, mark);
-  const merged = written.replaced.size > 0 || lostAny(written.losers);
+  const merged = written.replaced.size > 0 || written.merged.size > 0;
   await settleReleased(tx, env, item, written.replaced.get(stamped) ?? stamped, merged);
   await keepForeign(tx, env, { tenant, peer: env.nodeId, from: "child" }, written.companions);
   return true;
 }
 
 const needsAuthority = (code: ErrorCode): boolean => code === "refused-writer" || code === "refused-scope";
-const lostAny = (losers: readonly CommitLoser[]): boolean => losers.some(({ loser }) => loser.lost === "incoming");
 
 /** Always false: the commit stays, under the code and cause that hold now. */
 async function stays(
@@ -166,15 +164,14 @@ export async function releaseTogether(tx: SqlSession, env: ReplicaEnvironment, i
   if (first === undefined || first.peer === null) return 0;
   const { tenant } = first;
   const { from } = await sourceOf(tx, tenant, first.peer);
-  const losers = await writeTogether(
+  const merged = await writeTogether(
     tx,
     env,
     tenant,
     items.map(({ commit }) => commit),
     from,
   );
-  if (losers === null) return 0;
-  for (const item of items)
-    await settleReleased(tx, env, item, item.commit, lostAny(losers.filter(({ commit }) => commit === item.commit)));
+  if (merged === null) return 0;
+  for (const item of items) await settleReleased(tx, env, item, item.commit, merged.has(item.commit));
   return items.length;
 }

@@ -1,6 +1,6 @@
 import type { Change, Commit, Outcome } from "../commit/commit.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
-import type { PartFrame } from "../protocol/frame.ts";
+import type { DurabilityLevel, PartFrame } from "../protocol/frame.ts";
 
 /** What a peer may see and write: one tenant, and per scope dimension all or a list of ids. */
 export interface Grant {
@@ -129,6 +129,8 @@ export interface AckRecord {
   readonly tenant: string;
   readonly incarnation: string;
   readonly position: number;
+  /** How durable the commits are there; absent: it did not say. */
+  readonly level?: DurabilityLevel;
   /** True when the acknowledging replica is the top of the tree, so that the commits are at the hub. */
   readonly top: boolean;
   readonly outcomes: readonly CommitOutcome[];

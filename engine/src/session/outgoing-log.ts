@@ -191,7 +191,8 @@ export function onAck(state: Replication, frame: AckFrame): Handled {
   if (frame.position > log.toldMax)
     throw new SessionFault("frame-invalid", { field: "position", acknowledged: frame.position, sent: log.toldMax });
   const { tenant, incarnation } = log;
-  const ack = { peer: state.peer, tenant, incarnation, position: frame.position, top: frame.top, outcomes: frame.outcomes };
+  const { position, level, top, outcomes } = frame;
+  const ack = { peer: state.peer, tenant, incarnation, position, level, top, outcomes };
   if (!log.recording) {
     return { state: withOutgoing(state, { ...log, recording: true }), effects: [{ type: "record-ack", ack }] };
   }

@@ -157,14 +157,16 @@ interface Source {
 function captureFunction(catalog: Catalog, table: Table, tier: string, op: WriteOp): string {
   const memory = memoryCapture(table, op);
   const source = sourceOf(catalog, table, tier, op, memory?.ops ?? null);
+  const seen = keepsRowState(table) ? withSeen(table, op, source) : null;
+  const always = seen !== null && op !== "insert";
   const tenant = `r.${sqlName(table.scope.tenant)}`;
   const moving = op === "update" && movingColumns(table).length > 0;
-  const single = `CASE WHEN count(*) <= ${SLICE_ROWS} AND min(${tenant}) = max(${tenant}) THEN ${bodySql(table, source.columns)} END`;
   const refused = source.guards.length === 0 ? "NULL" : 'max(r."$refused")';
   const moved = moving ? 'coalesce(bool_or(r."$moved"), false)' : "false";
   return `DECLARE
   _rows bigint;
   _tenant text;
+  _last text;
   _refused integer;
   _moved boolean;
   _body text;
@@ -173,25 +175,85 @@ function captureFunction(catalog: Catalog, table: Table, tier: string, op: Write
   _bodies text[];
   _keys text[];
   _cells jsonb[];
+  _seen jsonb;
   _stack text;${memory?.declare ?? ""}
 BEGIN
   IF pg_trigger_depth() > 1 THEN
     GET DIAGNOSTICS _stack = PG_CONTEXT;
     PERFORM hayloft.check_nested(TG_RELID, ${sqlText(table.name)}, _stack);
   END IF;${memory?.read ?? ""}
-  SELECT count(*), min(${tenant}), ${refused}, ${moved}, ${single}
-    INTO _rows, _tenant, _refused, _moved, _body
+  SELECT count(*), min(${tenant}), ${refused}, ${moved}, ${always ? seenKeys(table) : `${singleBody(table, source)}, max(${tenant})`}
+    INTO _rows, _tenant, _refused, _moved, ${always ? "_tenants, _keys" : "_body, _last"}
     FROM ${source.from};
   IF _rows = 0 THEN
     RETURN NULL;
-  END IF;${raises(table, source.guards)}${op === "delete" && keepsTombstones(catalog, table) ? keepCells(table) : ""}${moving ? slices(table, "evict", identityColumns(table), evictSource(table), "_moved") : ""}
-  IF _body IS NOT NULL AND (_rows = 1 OR octet_length(_body) <= ${SLICE_BYTES}) THEN
-    PERFORM ${recordCall(table, op, source.columns, "_tenant", "_rows::integer", "_body")};
-    RETURN NULL;
-  END IF;${slices(table, op, source.columns, source.from, "true")}
+  END IF;${raises(table, source.guards)}${seen === null ? "" : readSeen(table, op, source, seen)}${op === "delete" && keepsTombstones(catalog, table) ? keepCells(table) : ""}${moving ? slices(table, "evict", identityColumns(table), evictSource(table), "_moved") : ""}${seen === null || always ? "" : recordSeen(table, op, seen)}${recordAll(table, op, always ? seen : source)}
   RETURN NULL;
 END`;
 }
+
+/** The body of a statement that is one change, else null. */
+function singleBody(table: Table, source: Source): string {
+  const tenant = `r.${sqlName(table.scope.tenant)}`;
+  return `CASE WHEN count(*) <= ${SLICE_ROWS} AND min(${tenant}) = max(${tenant}) THEN ${bodySql(table, source.columns)} END`;
+}
+
+/** Writes the statement's change, or its changes when there are many rows or several tenants. */
+function recordAll(table: Table, op: WriteOp, source: Source): string {
+  return `
+  IF _body IS NOT NULL AND (_rows = 1 OR octet_length(_body) <= ${SLICE_BYTES}) THEN
+    PERFORM ${recordCall(table, op, source.columns, "_tenant", "_rows::integer", "_body")};
+    RETURN NULL;
+  END IF;${slices(table, op, source.columns, source.from, "true")}`;
+}
+
+const rowKeySql = (table: Table, alias: string): string => {
+  const key = rowKeyColumns(table).map((name) => `${alias}.${sqlName(name)}::text`);
+  return key.length === 0 ? "''" : key.join(" || E'\\x1f' || ");
+};
+
+/** Tenants and row keys of the rows, copied out of the transition table before another table is read. */
+const seenKeys = (table: Table): string =>
+  `array_agg(DISTINCT r.${sqlName(table.scope.tenant)}), array_agg(${rowKeySql(table, "r")})`;
+
+/** The source with the column `$seen`, out of the stamps that `readSeen` has put into `_seen`. */
+function withSeen(table: Table, op: WriteOp, source: Source): Source {
+  const stamps = `_seen -> (r.${sqlName(table.scope.tenant)} || E'\\x1f' || ${rowKeySql(table, "r")})`;
+  // A row of monotoneRow wins whole, so that what its writer saw of all of its columns counts.
+  const narrow = op === "update" && table.rule.kind !== "monotoneRow";
+  const document = narrow ? `hayloft.stamps_of(${stamps}, string_to_array(r."$changed", ','))` : stamps;
+  return {
+    ...source,
+    from: `(SELECT r.*, (${document})::text AS "$seen" FROM ${source.from}) r`,
+    columns: [...source.columns, "$seen"],
+  };
+}
+
+/** Reads the stamps of the rows as they were before the statement; for an insert the tombstones that it goes over. */
+function readSeen(table: Table, op: WriteOp, plain: Source, seen: Source): string {
+  const found = `FROM hayloft.row_state s WHERE s.table_name = ${sqlText(table.name)} AND s.tenant_id = ANY (_tenants)`;
+  const name = `s.tenant_id || E'\\x1f' || s.row_key`;
+  if (op === "insert") {
+    const deleted = `SELECT 1 FROM hayloft.row_state s WHERE s.table_name = ${sqlText(table.name)} AND s.stamps ? '$deleted'`;
+    // Mostly no row of the table was ever deleted, and then this is one look into an empty index.
+    return `
+  IF EXISTS (${deleted} AND s.tenant_id = _tenant) OR (_last IS DISTINCT FROM _tenant AND EXISTS (${deleted})) THEN
+    SELECT ${seenKeys(table)} INTO _tenants, _keys FROM ${plain.from};
+    SELECT jsonb_object_agg(${name}, jsonb_build_object('$deleted', s.stamps -> '$deleted')) INTO _seen
+      ${found} AND s.row_key = ANY (_keys) AND s.stamps ? '$deleted';
+  END IF;`;
+  }
+  return `
+  SELECT jsonb_object_agg(${name}, hayloft.column_stamps(s.stamps)) INTO _seen ${found} AND s.row_key = ANY (_keys);
+  SELECT ${singleBody(table, seen)} INTO _body FROM ${seen.from};`;
+}
+
+/** An insert over tombstones carries them; every other insert has no such column. */
+const recordSeen = (table: Table, op: WriteOp, seen: Source): string => `
+  IF _seen IS NOT NULL THEN
+    SELECT ${singleBody(table, seen)} INTO _body FROM ${seen.from};${recordAll(table, op, seen)}
+    RETURN NULL;
+  END IF;`;
 
 /**
  * Keeps the values of deleted rows: beside their stamps, for a concurrent update that was made later than the delete; and of

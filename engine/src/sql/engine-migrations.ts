@@ -1,4 +1,5 @@
 import { engineDocument } from "./engine-document.ts";
+import { engineJournal } from "./engine-journal.ts";
 import { engineQuarantine } from "./engine-quarantine.ts";
 import { engineMemory } from "./engine-memory.ts";
 import { engineSeal } from "./engine-seal.ts";
@@ -15,4 +16,5 @@ export const engineMigrations: readonly Migration[] = [
   { name: "hayloft_0004_memory", sql: engineMemory },
   { name: "hayloft_0005_document", sql: engineDocument },
   { name: "hayloft_0006_staged_parts", sql: stagedPartsDdl },
+  { name: "hayloft_0007_journal", sql: engineJournal },
 ];

@@ -1,0 +1,84 @@
+import type { Change, Commit, CellWrite, Stamp } from "@hayloft/engine";
+import { columnOf, rowKeys, seenReader, writeName } from "@hayloft/engine";
+import type { Written } from "./checkers.ts";
+import type { SimNode } from "./sim-node.ts";
+import { nameOf, planOf, rowName } from "./sim-store.ts";
+import { Violation } from "./violation.ts";
+
+interface NoteWrite {
+  readonly name: string;
+  readonly write: CellWrite;
+  readonly commit: Commit;
+  readonly tenant: string;
+}
+
+/**
+ * No value vanishes: every value that was ever written to a cell of `note` stands, was overwritten by somebody who had seen it,
+ * or is in the journal at the top. And the journals are equal as far as both could see: what is in one of them is in the top's, and
+ * a node that had applied a value which lost has it in its own, unless a snapshot hid from it what came between.
+ */
+export function checkJournals(nodes: readonly SimNode[], written: readonly Written[], top: SimNode): void {
+  const writes = written.flatMap((item) => (item.refused ? [] : noteWrites(finalCommit(item))));
+  const overwritten = new Set(writes.flatMap(({ commit }) => seenWrites(commit)));
+  const atTop = top.store.journal.entries();
+  for (const { name, write, tenant } of writes) {
+    const isKnown = overwritten.has(name) || atTop.has(name);
+    const isCurrent = stands(top, tenant, write);
+    if (!isKnown && !isCurrent) throw new Violation("O2", `${name} has vanished: it neither stands nor is in the journal`);
+    if (isKnown && isCurrent) throw new Violation("O2", `${name} stands and is said to have lost`);
+  }
+  for (const node of nodes) compareJournals(node, top, writes, atTop);
+}
+
+function compareJournals(
+  node: SimNode,
+  top: SimNode,
+  writes: readonly NoteWrite[],
+  atTop: ReadonlyMap<string, unknown>,
+): void {
+  const mine = node.store.journal.entries();
+  for (const name of mine.keys()) {
+    if (!atTop.has(name) && !node.store.unknownBySnapshot.has(name)) throw new Violation("journal", `${name} has lost at ${node.spec.name}, and not at ${top.spec.name}`);
+  }
+  for (const { name, commit } of writes) {
+    const saw = node.store.effects.has(nameOf(commit)) && !node.store.unknownBySnapshot.has(name);
+    if (saw && atTop.has(name) && !mine.has(name))
+      throw new Violation("journal", `${name} has lost at ${top.spec.name}, and ${node.spec.name} does not say so`);
+  }
+}
+
+/** The commit as it is now: it may have got another stamp since it was written. */
+const finalCommit = ({ node, commit }: Written): Commit =>
+  node.store.log(commit.tenant).entries.find((entry) => entry.via === null && entry.commit.seq === commit.seq)?.commit ?? commit;
+
+const notesOf = (commit: Commit): readonly Change[] => commit.changes.filter(({ table }) => table === "note");
+
+function noteWrites(commit: Commit): readonly NoteWrite[] {
+  const plan = planOf("note");
+  return notesOf(commit).flatMap((change) =>
+    rowKeys(change, plan).flatMap((key, row) =>
+      (columnOf(change, "$changed")?.[row] ?? "").split(",").map((column): NoteWrite => {
+        const write = { table: "note", key: [key], column, written: stampOf(commit) };
+        return { name: writeName(write), write, commit, tenant: commit.tenant };
+      }),
+    ),
+  );
+}
+
+const stampOf = ({ stamp, node }: Commit): Stamp => ({ stamp, node });
+
+/** The writes that the commit's author had seen and replaced. */
+function seenWrites(commit: Commit): readonly string[] {
+  const plan = planOf("note");
+  return notesOf(commit).flatMap((change) => {
+    const seenOf = seenReader(change, plan);
+    return rowKeys(change, plan).flatMap((key, row) =>
+      [...(seenOf(row)?.cells ?? [])].map(([column, written]) => writeName({ table: "note", key: [key], column, written })),
+    );
+  });
+}
+
+function stands(node: SimNode, tenant: string, { table, key, column, written }: CellWrite): boolean {
+  const register = node.store.rows.get(rowName(tenant, table, key.join()))?.cells.get(column);
+  return register !== undefined && register.stamp === written.stamp && register.node === written.node;
+}

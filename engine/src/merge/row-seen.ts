@@ -1,0 +1,123 @@
+import type { Change } from "../commit/commit.ts";
+import { compareStamps, type Stamp } from "./register.ts";
+import { columnOf, SEEN_COLUMN } from "./row-change.ts";
+import type { RowPlan } from "./row-plan.ts";
+
+/** What the writer of a change saw in the row: the stamp of each column, and the tombstone. */
+export interface Seen {
+  readonly cells: ReadonlyMap<string, Stamp>;
+  readonly deleted: Stamp | null;
+}
+
+type SeenDocument = Readonly<Record<string, readonly [string, string]>>;
+
+/** Characters of one row's `$seen` at most: a whole document of the widest table that the protocol takes. */
+const SEEN_CHARACTERS_MAX = 100_000;
+const STAMP_PATTERN = /^\d{1,19}$/;
+
+/** True when `seenReader` can read each of the texts, so that a peer cannot make it fail. */
+export function areSeenTexts(texts: readonly (string | null)[]): boolean {
+  let last: string | null = null;
+  return texts.every((text) => {
+    if (text === null || text === last) return true;
+    last = text;
+    return isSeenText(text);
+  });
+}
+
+function isSeenText(text: string): boolean {
+  if (text.length > SEEN_CHARACTERS_MAX) return false;
+  try {
+    const document: unknown = JSON.parse(text);
+    if (typeof document !== "object" || document === null || Array.isArray(document)) return false;
+    return Object.values(document).every(isStampPair);
+  } catch {
+    return false;
+  }
+}
+
+function isStampPair(value: unknown): boolean {
+  if (!Array.isArray(value) || value.length !== 2) return false;
+  const [stamp, node] = value as readonly unknown[];
+  return typeof stamp === "string" && STAMP_PATTERN.test(stamp) && typeof node === "string" && node.length <= 36;
+}
+
+/** Reads what the writer saw, row by row; null where the change does not say. Rows of one statement mostly say the same. */
+export function seenReader(change: Change, plan: RowPlan): (row: number) => Seen | null {
+  const texts = columnOf(change, SEEN_COLUMN);
+  if (texts === undefined) return () => null;
+  let lastText: string | null = null;
+  let last: Seen | null = null;
+  return (row) => {
+    const text = texts[row] ?? null;
+    if (text === null || text === lastText) return text === null ? null : last;
+    lastText = text;
+    last = readSeen(text, plan);
+    return last;
+  };
+}
+
+function readSeen(text: string, plan: RowPlan): Seen {
+  const document = JSON.parse(text) as SeenDocument;
+  const stampOf = (name: string): Stamp | null => {
+    const pair = document[name];
+    return pair === undefined ? null : { stamp: BigInt(pair[0]), node: pair[1] };
+  };
+  const whole = stampOf("$row");
+  const cells = new Map<string, Stamp>();
+  for (const column of plan.cellColumns) {
+    const stamp = stampOf(column) ?? whole;
+    if (stamp !== null) cells.set(column, stamp);
+  }
+  shareLatest(cells, plan);
+  return { cells, deleted: stampOf("$deleted") };
+}
+
+/** As in a row's state: columns that win or lose together have the latest stamp among them. */
+function shareLatest(cells: Map<string, Stamp>, plan: RowPlan): void {
+  const { group } = plan;
+  if (group === null) return;
+  const grouped = [...cells].filter(([column]) => group.columns.has(column));
+  const [first] = grouped;
+  if (first === undefined) return;
+  const latest = grouped.reduce<Stamp>((best, [, next]) => (compareStamps(next, best) > 0 ? next : best), first[1]);
+  for (const [column] of grouped) cells.set(column, latest);
+}
+
+/** The change with some of the stamps in its `$seen` replaced; the same change when none is in it. */
+export function renameSeen(change: Change, renamed: (stamp: string, node: string) => string | null): Change {
+  const place = change.columns.indexOf(SEEN_COLUMN);
+  if (place < 0) return change;
+  let isChanged = false;
+  const texts = (change.values[place] ?? []).map((text) => {
+    if (text === null) return null;
+    const entries = Object.entries(JSON.parse(text) as SeenDocument).map(([name, [stamp, node]]) => {
+      const other = renamed(stamp, node);
+      isChanged ||= other !== null;
+      return [name, [other ?? stamp, node]] as const;
+    });
+    return JSON.stringify(Object.fromEntries(entries));
+  });
+  if (!isChanged) return change;
+  return { ...change, values: change.values.map((vector, index) => (index === place ? texts : vector)) };
+}
+
+/** A `$seen` text without some columns. */
+export function seenWithout(text: string | null, columns: ReadonlySet<string>): string | null {
+  if (text === null) return null;
+  const entries = Object.entries(JSON.parse(text) as SeenDocument);
+  const kept = entries.filter(([name]) => !columns.has(name));
+  return kept.length === entries.length ? text : JSON.stringify(Object.fromEntries(kept));
+}
+
+/** The greatest stamp that the writers of the changes had seen, apart from those that `isLeftOut` names; 0 when there is none. */
+export function latestSeen(changes: readonly Change[], isLeftOut: (stamp: string, node: string) => boolean): bigint {
+  let latest = 0n;
+  for (const text of changes.flatMap((change) => columnOf(change, SEEN_COLUMN) ?? [])) {
+    if (text === null) continue;
+    for (const [stamp, node] of Object.values(JSON.parse(text) as SeenDocument)) {
+      if (!isLeftOut(stamp, node) && BigInt(stamp) > latest) latest = BigInt(stamp);
+    }
+  }
+  return latest;
+}
