@@ -47,7 +47,7 @@ const drain = async (rows: ColumnVectors): Promise<{ readonly cost: Cost; readon
     const last = telemetryRows({ ...SOURCE, startMs: START_MS + 25 * 86_400_000 }, 1, 3);
     const cost = await costOf(async () => {
       const { receipt } = await edge.write(async (_db, tx) => tx.query(INSERT_SQL, last));
-      await receipt?.until("top", { timeoutMs: 600_000 });
+      await receipt?.until("top", { deadlineMs: 600_000 });
     });
     const bytesPerRow = (hub.bytes().up - bytesBefore) / rowCount(rows);
     await assertEqualRows(edgeDatabase, hub.database);

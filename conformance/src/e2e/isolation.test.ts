@@ -190,7 +190,7 @@ describe("what is refused", () => {
         .execute();
     });
     const after = await write(tablet.replica, ours.tenant, ours.farm, barnA ?? "", "mine again");
-    expect(await receipt?.until("parent", { timeoutMs: 60_000 })).toEqual({ outcome: "refused", code: "refused-scope" });
+    expect(await receipt?.until("parent", { deadlineMs: 60_000 })).toEqual({ outcome: "refused", code: "refused-scope" });
     await until(
       "the other rows",
       async () => (await countOf(hub.database, "barn_mortality_event where id in ($1, $2)", [before, after])) === 2,

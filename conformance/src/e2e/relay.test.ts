@@ -58,18 +58,18 @@ async function addMortality(replica: Replica<FarmRows>, count: number) {
 const has = async (database: Database, id: string): Promise<boolean> =>
   (await countOf(database, "barn_mortality_event where id = $1", [id])) === 1;
 
-const SOON = { timeoutMs: 60_000 };
+const SOON = { deadlineMs: 60_000 };
 const APPLIED = { outcome: "applied", code: null };
 
 describe("a relay", () => {
   it("S10.1 a tablet's row goes through its edge and the hub to another edge, and its receipts say parent before top", async () => {
     edge.wire.hold();
     const { id, receipt } = await addMortality(tablets[0].replica, 1);
-    expect(await receipt.until("here", SOON)).toEqual(APPLIED);
+    expect(await receipt.until("device", SOON)).toEqual(APPLIED);
     expect(await receipt.until("parent", SOON)).toEqual(APPLIED);
     expect(await has(edge.database, id)).toBe(true);
     expect(await has(hub.database, id)).toBe(false);
-    await expect(receipt.until("top", { timeoutMs: 300 })).rejects.toMatchObject({ code: "receipt-timeout" });
+    await expect(receipt.until("top", { deadlineMs: 300 })).rejects.toMatchObject({ code: "receipt-timeout" });
     edge.wire.open();
     expect(await receipt.until("top", SOON)).toEqual(APPLIED);
     expect(await has(hub.database, id)).toBe(true);
@@ -87,7 +87,7 @@ describe("a relay", () => {
     await tablets[0].open(edge.address);
     const again = tablets[0].replica.receipt(receipt);
     expect(await again.until("parent", SOON)).toEqual(APPLIED);
-    await expect(again.until("top", { timeoutMs: 300 })).rejects.toMatchObject({ code: "receipt-timeout" });
+    await expect(again.until("top", { deadlineMs: 300 })).rejects.toMatchObject({ code: "receipt-timeout" });
     edge.wire.open();
     expect(await again.until("top", SOON)).toEqual(APPLIED);
     expect(await has(hub.database, id)).toBe(true);

@@ -460,7 +460,7 @@ export class SimStorage implements ReplicaStorage {
       this.#replaced(joined.losers, own);
       // Whoever overwrites it here before the tail has brought its commit has seen it, and the tail does not know that.
       for (const [column, { stamp, node }] of incoming.cells)
-        this.store.unknownBySnapshot.add(writeName({ table: change.table, key: [key], column, written: { stamp, node } }));
+        this.store.cameEarly.add(writeName({ table: change.table, key: [key], column, written: { stamp, node } }));
     }
     this.store.peer(peer, tenant).snapshot = next === null ? null : { at, cursor: next };
   }

@@ -30,6 +30,7 @@ import {
   tickClock,
   UNKNOWN_STAMP,
   withoutStamp,
+  writeName,
 } from "@hayloft/engine";
 import type { SimTable } from "./sim-catalog.ts";
 import { simTables } from "./sim-catalog.ts";
@@ -106,6 +107,8 @@ export class SimStore {
    * had lost before a snapshot, as somebody may have overwritten them knowingly in a commit that it never got.
    */
   readonly unknownBySnapshot = new Set<string>();
+  /** Names of writes that came in an answer or a page before their commit: whoever overwrote them then had seen them. */
+  readonly cameEarly = new Set<string>();
   /** Refused and merged commits of children. */
   readonly judged = new Map<string, Commit>();
   /** How often the rows of a commit were written; more than once is a broken promise. */
@@ -281,6 +284,7 @@ export class SimStore {
           const joined = foldRow(plan, [key], left, stateOfChange(change, index, UNKNOWN_STAMP, plan), { seen: null, isTruth: true });
           book.add(judged, joined, true);
           state = joined.state;
+          for (const standing of joined.standing) this.cameEarly.add(writeName(standing));
         }
         this.raiseStamp(tenant, latestStamp(state));
         if (isRefused) for (const loser of takenBackLosers(plan, [key], here, state, judged)) book.lose(null, loser);

@@ -85,7 +85,7 @@ async function applyInTransaction(
   const position = Math.max(received, slice.upTo);
   const told = { tenant: slice.tenant, peer, grant, after: slice.after, upTo: position };
   const { outcomes, areMore } =
-    from === "child" ? await outcomesToTell(tx, env, told, slice.commits) : { outcomes: [], areMore: false };
+    from === "child" ? await outcomesToTell(tx, env, told, slice.commits, duplicates) : { outcomes: [], areMore: false };
   await moveCursor(tx, request, position);
   const waits = from === "parent" && [...refused.keys(), ...dependants.keys()].some(takesRows);
   if (refill || waits) await noteDue(tx, request, { refill, purge: waits });

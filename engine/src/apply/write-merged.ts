@@ -87,7 +87,7 @@ function foldItems(
     const written = { stamp, node, author, tier };
     const seenOf = seenReader(change, plan);
     const isTruth = columnOf(change, STAMPS_COLUMN) !== undefined;
-    if (change.op === "evict") book.purge({ commit, table: change.table, keys: rowKeys(change, plan) });
+    if (change.op === "evict") book.purge({ table: change.table, keys: rowKeys(change, plan) });
     for (const [row, key] of rowKeys(change, plan).entries()) {
       const current = after.get(key) ?? EMPTY_ROW;
       const back = takenBack(change, row);

@@ -32,8 +32,8 @@ export async function writePlain(
     return book;
   }
   for (const item of items) {
-    const { commit, change } = item;
-    if (change.op === "evict") book.purge({ commit, table: change.table, keys: rowKeys(change, plan) });
+    const { change } = item;
+    if (change.op === "evict") book.purge({ table: change.table, keys: rowKeys(change, plan) });
     else if (change.columns.includes(REFUSED_COLUMN))
       for (const loser of await plainTakenBack(tx, plan, tenant, change)) book.lose(null, loser);
   }

@@ -55,6 +55,14 @@ export interface HoldTogether {
   readonly columns: readonly string[];
 }
 
+/** How long the loss journal keeps what lost in a table, and how many entries per tenant; beyond it the oldest go. */
+export interface JournalRetention {
+  readonly days: number;
+  readonly entriesMax: number;
+}
+
+export const defaultJournal: JournalRetention = { days: 90, entriesMax: 100_000 };
+
 export interface TableOptions<Cols extends Columns> {
   readonly columns: Cols;
   /** What the table holds, one sentence for the generated page. */
@@ -88,6 +96,8 @@ export interface TableOptions<Cols extends Columns> {
   readonly holdTogether?: { readonly group: string; readonly columns: readonly (keyof Cols & string)[] };
   /** False: rows go up and never come down again, not even in the snapshot of a replaced node. Default true. */
   readonly returns?: boolean;
+  /** What the loss journal keeps; default 90 days and 100,000 entries. */
+  readonly journal?: Partial<JournalRetention>;
 }
 
 /** A declared table, normalised: every optional part has its value. */
@@ -113,6 +123,7 @@ export interface Table<Name extends string = string, Cols extends Columns = Colu
   readonly hidden: Readonly<Record<string, readonly string[]>>;
   readonly holdTogether: HoldTogether | null;
   readonly returns: boolean;
+  readonly journal: JournalRetention;
 }
 
 /** Declares a table. Everything else (DDL, triggers, row types, routing, merging, retention) follows from it. */
@@ -132,6 +143,7 @@ export function table<const Name extends string, const Cols extends Columns>(
     deletes: options.deletes ?? "later",
     lane: options.lane ?? 1,
     hidden: options.hidden ?? {},
+    journal: { ...defaultJournal, ...options.journal },
     holdTogether: options.holdTogether ?? null,
     returns: options.returns ?? true,
   };

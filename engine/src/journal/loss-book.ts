@@ -9,7 +9,6 @@ export interface CommitLoser {
 
 /** Rows that left this replica because its scope no longer covers them. */
 export interface Purge {
-  readonly commit: Commit;
   readonly table: string;
   readonly keys: readonly string[];
 }

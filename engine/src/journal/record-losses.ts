@@ -2,8 +2,8 @@ import type { ReplicaEnvironment } from "../apply/apply-environment.ts";
 import type { Commit } from "../commit/commit.ts";
 import { KEY_SEPARATOR } from "../merge/row-change.ts";
 import type { SqlSession } from "../store/database.ts";
-import { type CommitLoser, type LossBook, type Purge, writeOfLoser } from "./loss-book.ts";
-import { eventId, lossId } from "./loss-id.ts";
+import { type CommitLoser, type LossBook, writeOfLoser } from "./loss-book.ts";
+import { lossId } from "./loss-id.ts";
 
 /**
  * Puts into the journal what a batch made lose, in the batch's own transaction. The same loss again changes nothing; a value that
@@ -11,7 +11,7 @@ import { eventId, lossId } from "./loss-id.ts";
  */
 export async function recordLosses(tx: SqlSession, env: ReplicaEnvironment, tenant: string, book: LossBook): Promise<void> {
   if (book.isEmpty) return;
-  await forgetPurged(tx, env, tenant, book.purges);
+  for (const { table, keys } of book.purges) await forgetLosses(tx, tenant, table, keys);
   await insertLosers(tx, env, tenant, book.losers);
   await forgetStanding(tx, env, tenant, book);
   await markSuperseded(tx, env, tenant, book);
@@ -109,44 +109,12 @@ async function markSuperseded(
   );
 }
 
-/** Values of rows that this replica may not see any more go with the rows; that they went is noted, once per commit and table. */
-async function forgetPurged(tx: SqlSession, env: ReplicaEnvironment, tenant: string, purges: readonly Purge[]): Promise<void> {
-  if (purges.length === 0) return;
-  const rows = purges.flatMap(({ table, keys }) => keys.map((key) => ({ table, key })));
-  await tx.query(
-    `delete from hayloft.loss l using unnest($2::text[], $3::text[]) as p (table_name, row_key)
-    where l.tenant_id = $1 and l.table_name = p.table_name and l.row_key = p.row_key`,
-    [tenant, rows.map(({ table }) => table), rows.map(({ key }) => key)],
-  );
-  await tx.query(
-    `insert into hayloft.loss (tenant_id, id, table_name, row_key, column_name, rule, lost, row_count, winner_origin, winner_seq,
-      winner_tier, winner_author, winner_node, winner_stamp)
-    select $1, p.id, p.table_name, '', '$purged', 'purge', 'existing', p.row_count, p.origin, p.seq, p.tier, p.author, p.node, p.stamp
-    from unnest($2::uuid[], $3::text[], $4::bigint[], $5::uuid[], $6::bigint[], $7::text[], $8::text[], $9::uuid[], $10::bigint[])
-      as p (id, table_name, row_count, origin, seq, tier, author, node, stamp)
-    on conflict (tenant_id, id) do update set row_count = hayloft.loss.row_count + excluded.row_count`,
-    purgeVectors(env, tenant, purges),
-  );
-}
-
-function purgeVectors(env: ReplicaEnvironment, tenant: string, purges: readonly Purge[]) {
-  const counted = new Map<string, { readonly purge: Purge; count: number }>();
-  for (const purge of purges) {
-    const name = `${purge.commit.origin} ${String(purge.commit.seq)} ${purge.table}`;
-    const known = counted.get(name) ?? { purge, count: 0 };
-    counted.set(name, { ...known, count: known.count + purge.keys.length });
-  }
-  const items = [...counted.values()].map(({ purge, count }) => ({ ...purge, count }));
-  return [
+/** Values of rows that this replica may not see any more go with the rows. */
+export async function forgetLosses(tx: SqlSession, tenant: string, table: string, keys: readonly string[]): Promise<void> {
+  if (keys.length === 0) return;
+  await tx.query(`delete from hayloft.loss where tenant_id = $1 and table_name = $2 and row_key = any($3::text[])`, [
     tenant,
-    items.map(({ table, commit }) => eventId(env.sha256, tenant, "purge", [table, commit.origin, String(commit.seq)])),
-    items.map(({ table }) => table),
-    items.map(({ count }) => count),
-    items.map(({ commit }) => commit.origin),
-    items.map(({ commit }) => commit.seq),
-    items.map(({ commit }) => commit.tier),
-    items.map(({ commit }) => commit.author),
-    items.map(({ commit }) => commit.node),
-    items.map(({ commit }) => commit.stamp),
-  ];
+    table,
+    keys,
+  ]);
 }

@@ -61,7 +61,7 @@ eachDatabase("care of the log", (open) => {
     expect(await edge.sql("select count(*) as count from hayloft.change")).toEqual([{ count: 1 }]);
     await expect(edge.slice(cloud, "up", 0)).rejects.toThrow("behind-horizon");
     expect(await readReceipt(edge.database, TENANT, origin, 1)).toMatchObject({
-      here: { reached: true },
+      device: { reached: true },
       parent: { reached: true },
       top: { reached: true },
     });

@@ -1,4 +1,5 @@
 import type { Catalog } from "../catalog/catalog.ts";
+import { pruneJournal } from "../journal/prune-journal.ts";
 import type { Database, SqlSession } from "../store/database.ts";
 
 export interface PruneOptions {
@@ -16,8 +17,12 @@ export interface PrunedLog {
   /** Commits up to this position are gone. */
   readonly position: number;
   readonly commits: number;
+  /** Entries of the loss journal that are gone. */
+  readonly losses: number;
 }
 
+/** Outcomes outlive the log by that much. */
+const OUTCOME_KEPT_MS = 365 * 86_400_000;
 const CHILD_ABSENT_MS = 30 * 86_400_000;
 /** What a child began to send in parts and did not go on with for so long is dropped; it begins again. */
 const STAGED_MS = 7 * 86_400_000;
@@ -36,6 +41,7 @@ export async function pruneLog(database: Database, catalog: Catalog, options: Pr
 }
 
 async function pruneTenant(tx: SqlSession, catalog: Catalog, tenant: string, options: PruneOptions): Promise<PrunedLog> {
+  const losses = await pruneJournal(tx, catalog, tenant, options.nowMs);
   const before = new Date(options.nowMs - options.olderThanMs);
   await tx.query(`delete from hayloft.staged where tenant_id = $1 and staged_at < $2::timestamptz`, [
     tenant,
@@ -55,7 +61,7 @@ async function pruneTenant(tx: SqlSession, catalog: Catalog, tenant: string, opt
     [tenant, before, new Date(options.nowMs - (options.childAbsentMs ?? CHILD_ABSENT_MS)), options.hasParent],
   );
   const position = rows[0]?.position ?? 0;
-  if (position === 0) return { tenant, position, commits: 0 };
+  if (position === 0) return { tenant, position, commits: 0, losses };
   await tx.query(
     `delete from hayloft.change ch using hayloft.commit c
     where ch.tenant_id = $1 and c.tenant_id = $1 and c.txn = ch.txn and c.position <= $2`,
@@ -67,14 +73,17 @@ async function pruneTenant(tx: SqlSession, catalog: Catalog, tenant: string, opt
     position,
   ]);
   await pruneDerived(tx, catalog, tenant, before);
-  return { tenant, position, commits: deleted.affected };
+  return { tenant, position, commits: deleted.affected, losses };
 }
 
 /** Outcomes that were told, and tombstones, of the same age; of these only such as no commit still in the log is older than. */
 async function pruneDerived(tx: SqlSession, catalog: Catalog, tenant: string, before: Date): Promise<void> {
+  await tx.query(`delete from hayloft.progress where tenant_id = $1 and at < $2::timestamptz`, [tenant, before]);
+  // A receipt is asked for long after its commit is gone, and an outcome never changes.
+  const outcomesBefore = new Date(before.getTime() - OUTCOME_KEPT_MS);
   await tx.query(
     `delete from hayloft.outcome where tenant_id = $1 and at < $2::timestamptz and (peer is null or told_position is not null)`,
-    [tenant, before],
+    [tenant, outcomesBefore],
   );
   await tx.query(
     `delete from hayloft.row_state where tenant_id = $1 and stamps ? '$deleted' and stamps ? '$cells'

@@ -60,14 +60,29 @@ async function moveAcknowledged(
     where node_id = $1::uuid and tenant_id = $2`,
     [ack.peer, ack.tenant, ack.incarnation, Math.max(before, ack.position)],
   );
+  if (env.hasParent && ack.position > before) await noteParentStep(tx, ack);
   return { before, purge: row?.purge_due === true };
+}
+
+/** The first acknowledgement of a position by a parent is when its commits were there. */
+async function noteParentStep(tx: SqlSession, ack: AckRecord): Promise<void> {
+  await tx.query(
+    `insert into hayloft.progress (tenant_id, kind, origin, up_to, level)
+    select $2, 'parent', $3::uuid, $4::bigint, $5 from hayloft.peer p
+    where p.node_id = $1::uuid and p.tenant_id = $2 and p.relation = 'parent' on conflict do nothing`,
+    [ack.peer, ack.tenant, ack.incarnation, ack.position, ack.level ?? null],
+  );
 }
 
 async function raiseTopSeqs(tx: SqlSession, tenant: string, after: number, upTo: number): Promise<void> {
   await tx.query(
-    `insert into hayloft.origin as o (tenant_id, incarnation, node_id, top_seq)
-    select tenant_id, origin, (array_agg(node_id order by seq desc))[1], max(seq) from hayloft.commit
-    where tenant_id = $1 and position > $2 and position <= $3 group by tenant_id, origin
+    `with reached as (
+      select tenant_id, origin, (array_agg(node_id order by seq desc))[1] as node_id, max(seq) as seq from hayloft.commit
+      where tenant_id = $1 and position > $2 and position <= $3 group by tenant_id, origin),
+    steps as (
+      insert into hayloft.progress (tenant_id, kind, origin, up_to) select tenant_id, 'top', origin, seq from reached on conflict do nothing)
+    insert into hayloft.origin as o (tenant_id, incarnation, node_id, top_seq)
+    select tenant_id, origin, node_id, seq from reached
     on conflict (tenant_id, incarnation) do update set top_seq = greatest(o.top_seq, excluded.top_seq)`,
     [tenant, after, upTo],
   );
@@ -155,7 +170,10 @@ export async function recordSettled(
 ): Promise<void> {
   if (origins.length === 0) return;
   await database.query(
-    `insert into hayloft.origin as o (tenant_id, incarnation, top_seq) select $1, * from unnest($2::uuid[], $3::bigint[])
+    `with steps as (
+      insert into hayloft.progress (tenant_id, kind, origin, up_to)
+      select $1, 'top', n.origin, n.seq from unnest($2::uuid[], $3::bigint[]) as n (origin, seq) on conflict do nothing)
+    insert into hayloft.origin as o (tenant_id, incarnation, top_seq) select $1, * from unnest($2::uuid[], $3::bigint[])
     on conflict (tenant_id, incarnation) do update set top_seq = greatest(o.top_seq, excluded.top_seq)`,
     [tenant, origins.map(({ origin }) => origin), origins.map(({ seq }) => seq)],
   );

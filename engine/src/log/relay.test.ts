@@ -67,7 +67,7 @@ eachDatabase("relay", (open) => {
     await tablet.sql("insert into note (tenant_id, id, barn_id, title) values ('t1', $1, 'b1', 'n')", [newId()]);
     const origin = (await tablet.storage.heads([TENANT]))[0]?.incarnation ?? "";
     const receipt = async (): Promise<readonly boolean[]> => {
-      const { here, parent, top } = await readReceipt(tablet.database, TENANT, origin, 1);
+      const { device: here, parent, top } = await readReceipt(tablet.database, TENANT, origin, 1);
       return [here.reached, parent.reached, top.reached];
     };
     expect(await receipt()).toEqual([true, false, false]);

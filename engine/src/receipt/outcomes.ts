@@ -44,7 +44,8 @@ export async function storeOutcome(
 
 /**
  * The outcomes that the child has to be told with the acknowledgement of this slice: new ones, those that came down from
- * above or out of quarantine, and those of an acknowledgement that it evidently never got, as it resumes before it. `areMore`:
+ * above or out of quarantine, and those of an acknowledgement that it evidently never got, as it resumes before it. Of `duplicates`, which came on another way before,
+ * the child is told what became of them then. `areMore`:
  * not all fit; an empty slice at the position received brings the next ones.
  */
 export async function outcomesToTell(
@@ -58,12 +59,14 @@ export async function outcomesToTell(
     readonly upTo: number;
   },
   commits: readonly Commit[],
+  duplicates: readonly Commit[] = [],
 ): Promise<{ readonly outcomes: readonly CommitOutcome[]; readonly areMore: boolean }> {
   const { tenant, peer } = told;
   const { rows } = await tx.query<{ origin: string; seq: number; outcome: Outcome; code: ErrorCode | null }>(
     `select origin, seq, outcome, code from hayloft.outcome
-    where tenant_id = $1 and peer = $2::uuid and (told_position is null or told_position > $3::bigint) order by origin, seq limit $4`,
-    [tenant, peer, told.after, OUTCOMES_MAX + 1],
+    where tenant_id = $1 and ((peer = $2::uuid and (told_position is null or told_position > $3::bigint))
+      or (peer is distinct from $2::uuid and (origin, seq) in (select * from unnest($5::uuid[], $6::bigint[])))) order by origin, seq limit $4`,
+    [tenant, peer, told.after, OUTCOMES_MAX + 1, duplicates.map(({ origin }) => origin), duplicates.map(({ seq }) => seq)],
   );
   if (rows.length === 0) return { outcomes: [], areMore: false };
   // Those of a lost acknowledgement stand behind nobody: without a mark the next call finds what this one leaves.
@@ -85,8 +88,8 @@ export async function outcomesToTell(
   }
   await tx.query(
     `update hayloft.outcome as o set told_position = $2::bigint from unnest($3::uuid[], $4::bigint[]) as told (origin, seq)
-    where o.tenant_id = $1 and o.origin = told.origin and o.seq = told.seq`,
-    [tenant, told.upTo, outcomes.map(({ origin }) => origin), outcomes.map(({ seq }) => seq)],
+    where o.tenant_id = $1 and o.peer = $5::uuid and o.origin = told.origin and o.seq = told.seq`,
+    [tenant, told.upTo, outcomes.map(({ origin }) => origin), outcomes.map(({ seq }) => seq), peer],
   );
   return { outcomes, areMore: outcomes.length < rows.length };
 }

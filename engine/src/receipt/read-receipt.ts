@@ -1,58 +1,105 @@
 import type { Outcome } from "../commit/commit.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
+import type { DurabilityLevel } from "../protocol/frame.ts";
 import type { SqlSession } from "../store/database.ts";
 
-/** How far a commit has come. Times are null when they are not known any more. */
+/** Whether a commit is somewhere, since when by the clock of this replica, and how durable there. Null: not known any more. */
+export interface ReachedLevel {
+  readonly reached: boolean;
+  readonly at: Date | null;
+  readonly level: DurabilityLevel | null;
+}
+
+/** How far a commit has come. */
 export interface CommitReceipt {
+  readonly tenant: string;
+  readonly origin: string;
+  readonly seq: number;
   /** In this database. */
-  readonly here: { readonly reached: boolean; readonly at: Date | null };
+  readonly device: ReachedLevel;
   /** Acknowledged by the parent. */
-  readonly parent: { readonly reached: boolean; readonly at: Date | null };
+  readonly parent: ReachedLevel;
   /** At the replica without parent. */
-  readonly top: { readonly reached: boolean; readonly at: Date | null };
+  readonly top: ReachedLevel;
   readonly outcome: Outcome;
   /** Why it was refused; null otherwise. */
   readonly code: ErrorCode | null;
+  /** When the outcome came, unless it is `applied`. */
+  readonly outcomeAt: Date | null;
 }
 
 interface ReceiptRow {
+  readonly tenant_id: string;
+  readonly origin: string;
+  readonly seq: number;
   readonly sealed_at: Date | null;
+  readonly durability: DurabilityLevel | null;
   readonly here: boolean;
   readonly parent: boolean | null;
-  readonly acked_at: Date | null;
+  readonly parent_at: Date | null;
+  readonly parent_level: DurabilityLevel | null;
   readonly top: boolean | null;
+  readonly top_at: Date | null;
   readonly outcome: Outcome | null;
   readonly code: ErrorCode | null;
+  readonly outcome_at: Date | null;
 }
 
+export type AskedCommit = Pick<CommitReceipt, "tenant" | "origin" | "seq">;
+
 /**
- * The receipt of a commit, our own or a relayed one. A commit that was pruned had been acknowledged before. `here` is false for
- * a commit that this replica does not know.
+ * The receipts of commits, our own or relayed ones, in the order asked. A commit that was pruned had been acknowledged before, and
+ * tells no times. `device` is false for a commit that this replica does not know.
  */
-export async function readReceipt(session: SqlSession, tenant: string, origin: string, seq: number): Promise<CommitReceipt> {
+export async function readReceipts(session: SqlSession, commits: readonly AskedCommit[]): Promise<readonly CommitReceipt[]> {
+  if (commits.length === 0) return [];
   const { rows } = await session.query<ReceiptRow>(
-    `select c.sealed_at, coalesce(c.position is not null or h.seq >= $3::bigint or o.seq >= $3::bigint, false) as here,
-      case when c.position is not null then p.acked_position >= c.position
-        else coalesce(h.seq >= $3::bigint and h.pruned_position > 0 and p.acked_position is not null, false) end as parent,
-      p.acked_at, o.top_seq >= $3::bigint as top, r.outcome, r.code
-    from (select 1) as one
-    left join hayloft.commit c on c.tenant_id = $1 and c.origin = $2::uuid and c.seq = $3::bigint
-    left join hayloft.head h on h.tenant_id = $1 and h.incarnation = $2::uuid
-    left join hayloft.origin o on o.tenant_id = $1 and o.incarnation = $2::uuid
-    left join hayloft.peer p on p.tenant_id = $1 and p.relation = 'parent'
-      and p.acked_incarnation = (select incarnation from hayloft.head where tenant_id = $1)
-    left join hayloft.outcome r on r.tenant_id = $1 and r.origin = $2::uuid and r.seq = $3::bigint
-    order by p.acked_position desc nulls last limit 1`,
-    [tenant, origin, seq],
+    `select a.tenant_id, a.origin, a.seq, c.sealed_at, r.durability,
+      coalesce(c.position is not null or h.seq >= a.seq or o.seq >= a.seq, false) as here,
+      case when c.position is not null then k.acked_position >= c.position
+        else coalesce(h.seq >= a.seq and h.pruned_position > 0 and k.acked_position is not null, false) end as parent,
+      p.at as parent_at, p.level as parent_level, o.top_seq >= a.seq as top, t.at as top_at, s.outcome, s.code, s.at as outcome_at
+    from unnest($1::text[], $2::uuid[], $3::bigint[]) with ordinality as a (tenant_id, origin, seq, place)
+    cross join hayloft.replica r
+    left join hayloft.commit c on c.tenant_id = a.tenant_id and c.origin = a.origin and c.seq = a.seq
+    left join hayloft.head own on own.tenant_id = a.tenant_id
+    left join hayloft.head h on h.tenant_id = a.tenant_id and h.incarnation = a.origin
+    left join hayloft.origin o on o.tenant_id = a.tenant_id and o.incarnation = a.origin
+    left join lateral (select max(acked_position) as acked_position from hayloft.peer
+      where tenant_id = a.tenant_id and relation = 'parent' and acked_incarnation = own.incarnation) k on true
+    left join hayloft.outcome s on s.tenant_id = a.tenant_id and s.origin = a.origin and s.seq = a.seq
+    left join lateral (select at, level from hayloft.progress where tenant_id = a.tenant_id and kind = 'parent' and origin = own.incarnation
+      and up_to >= c.position order by up_to limit 1) p on true
+    left join lateral (select at from hayloft.progress where tenant_id = a.tenant_id and kind = 'top' and origin = a.origin
+      and up_to >= a.seq order by up_to limit 1) t on true
+    order by a.place`,
+    [commits.map(({ tenant }) => tenant), commits.map(({ origin }) => origin), commits.map(({ seq }) => seq)],
   );
-  const [row] = rows;
-  const atParent = row?.parent === true;
-  const atTop = row?.top === true;
+  return rows.map(receiptOf);
+}
+
+function receiptOf(row: ReceiptRow): CommitReceipt {
+  const parent = row.parent === true;
+  const top = row.top === true;
   return {
-    here: { reached: row?.here === true, at: row?.sealed_at ?? null },
-    parent: { reached: atParent, at: atParent ? (row.acked_at ?? null) : null },
-    top: { reached: atTop, at: atTop ? (row.acked_at ?? null) : null },
-    outcome: row?.outcome ?? "applied",
-    code: row?.code ?? null,
+    tenant: row.tenant_id,
+    origin: row.origin,
+    seq: row.seq,
+    device: { reached: row.here, at: row.sealed_at, level: row.here ? row.durability : null },
+    parent: { reached: parent, at: parent ? row.parent_at : null, level: parent ? row.parent_level : null },
+    top: { reached: top, at: top ? row.top_at : null, level: null },
+    outcome: row.outcome ?? "applied",
+    code: row.code,
+    outcomeAt: row.outcome_at,
   };
+}
+
+const UNKNOWN: ReachedLevel = { reached: false, at: null, level: null };
+
+/** The receipt of one commit; see `readReceipts`. */
+export async function readReceipt(session: SqlSession, tenant: string, origin: string, seq: number): Promise<CommitReceipt> {
+  const [receipt] = await readReceipts(session, [{ tenant, origin, seq }]);
+  return (
+    receipt ?? { tenant, origin, seq, device: UNKNOWN, parent: UNKNOWN, top: UNKNOWN, outcome: "applied", code: null, outcomeAt: null }
+  );
 }

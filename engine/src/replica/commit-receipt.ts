@@ -1,5 +1,5 @@
 import { HayloftError } from "../error/hayloft-error.ts";
-import { readReceipt } from "../receipt/read-receipt.ts";
+import { type CommitReceipt, readReceipt } from "../receipt/read-receipt.ts";
 import type { SqlSession } from "../store/database.ts";
 import type { Receipt, ReceiptLevel, ReceiptOutcome } from "./replica.ts";
 import type { Timers } from "./session-ports.ts";
@@ -25,7 +25,8 @@ export function commitReceipt(source: ReceiptSource, { tenant, origin, seq }: Co
     tenant,
     origin,
     seq,
-    until: async (level, options = {}) => await reached(source, { tenant, origin, seq }, level, options.timeoutMs ?? null),
+    until: async (level, options = {}) => await reached(source, { tenant, origin, seq }, level, options.deadlineMs ?? null),
+    read: async () => await readReceipt(source.session, tenant, origin, seq),
   };
 }
 
@@ -33,18 +34,20 @@ async function reached(
   source: ReceiptSource,
   commit: CommitId,
   level: ReceiptLevel,
-  timeoutMs: number | null,
+  deadlineMs: number | null,
 ): Promise<ReceiptOutcome> {
   const { timers } = source;
   const startMs = timers.moment().steadyMs;
   for (;;) {
     const signal = nextProgress(source);
     try {
-      const outcome = await readOutcome(source, commit, level);
+      const receipt = await readReceipt(source.session, commit.tenant, commit.origin, commit.seq);
+      const outcome = outcomeAt(source, receipt, level);
       if (outcome !== null) return outcome;
-      if (source.closed.aborted) throw new HayloftError("store-closed", { tenant: commit.tenant, seq: commit.seq });
-      const leftMs = timeoutMs === null ? lookAgainMs : timeoutMs - (timers.moment().steadyMs - startMs);
-      if (leftMs <= 0) throw new HayloftError("receipt-timeout", { level, tenant: commit.tenant, seq: commit.seq });
+      const { tenant, seq } = commit;
+      if (source.closed.aborted) throw new HayloftError("store-closed", { tenant, seq });
+      const leftMs = deadlineMs === null ? lookAgainMs : deadlineMs - (timers.moment().steadyMs - startMs);
+      if (leftMs <= 0) throw new HayloftError("receipt-timeout", { level, tenant, seq, reached: levelReached(receipt) });
       await signal.within(Math.min(leftMs, lookAgainMs));
     } finally {
       signal.cancel();
@@ -75,14 +78,15 @@ function nextProgress({ onProgress, timers, closed }: ReceiptSource): { within(m
 }
 
 /** What became of the commit at that level, or null while it is on its way. */
-async function readOutcome(
-  source: ReceiptSource,
-  { tenant, origin, seq }: CommitId,
-  level: ReceiptLevel,
-): Promise<ReceiptOutcome | null> {
-  const receipt = await readReceipt(source.session, tenant, origin, seq);
+function outcomeAt(source: ReceiptSource, receipt: CommitReceipt, level: ReceiptLevel): ReceiptOutcome | null {
   const { outcome, code } = receipt;
   // A refusal is where it ends: the commit goes no further.
-  const ended = level === "here" || !source.hasParent || receipt.top.reached || outcome === "refused";
+  const ended = level === "device" || !source.hasParent || receipt.top.reached || outcome === "refused";
   return ended || (level === "parent" && receipt.parent.reached) ? { outcome, code } : null;
+}
+
+function levelReached({ device, parent, top }: CommitReceipt): ReceiptLevel | "none" {
+  if (top.reached) return "top";
+  if (parent.reached) return "parent";
+  return device.reached ? "device" : "none";
 }

@@ -2,13 +2,16 @@ import type { Compilable, Kysely } from "kysely";
 import type { Outcome } from "../commit/commit.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
 import type { Quarantine } from "../quarantine/quarantine.ts";
+import type { Explanation } from "../explain/explanation.ts";
+import type { Journal } from "../journal/journal.ts";
+import type { AskedCommit, CommitReceipt } from "../receipt/read-receipt.ts";
 import type { Link } from "../link/link.ts";
 import type { Database, SqlSession } from "../store/database.ts";
 import type { DocumentEdit, DocumentPlace } from "./edit-document.ts";
 import type { ReplicaStatus } from "./replica-status.ts";
 
-/** `here`: committed on this replica. `parent`: at the parent. `top`: at the top of the tree. */
-export type ReceiptLevel = "here" | "parent" | "top";
+/** `device`: committed on this replica. `parent`: at the parent. `top`: at the top of the tree. */
+export type ReceiptLevel = "device" | "parent" | "top";
 
 /** A written commit that can be asked, and awaited, how far it has come. Survives a restart through `replica.receipt`. */
 export interface Receipt {
@@ -16,10 +19,12 @@ export interface Receipt {
   readonly origin: string;
   readonly seq: number;
   /**
-   * Resolves when the commit has reached the level, with what became of it there. Throws `receipt-timeout` after
-   * `timeoutMs` (default: never); the commit is still on its way then, and can be asked again.
+   * Resolves when the commit has reached the level, with what became of it there; a refusal ends it wherever that was. Throws
+   * `receipt-timeout` after `deadlineMs` (default: never) with the level that was `reached`; the commit is still on its way then.
    */
-  until(level: ReceiptLevel, options?: { readonly timeoutMs?: number }): Promise<ReceiptOutcome>;
+  until(level: ReceiptLevel, options?: { readonly deadlineMs?: number }): Promise<ReceiptOutcome>;
+  /** How far it has come by now, with times. */
+  read(): Promise<CommitReceipt>;
 }
 
 export interface ReceiptOutcome {
@@ -45,6 +50,20 @@ export interface Replica<Rows> {
   editDocument(place: DocumentPlace, edit: DocumentEdit, options?: { readonly author?: string }): Promise<Receipt | null>;
   /** The receipt of a commit written earlier, also before a restart. */
   receipt(commit: Pick<Receipt, "tenant" | "origin" | "seq">): Receipt;
+  /** How far many commits have come, in the order asked. */
+  receipts(commits: readonly AskedCommit[]): Promise<readonly CommitReceipt[]>;
+  /**
+   * Has the row arrived? The receipt of the last commit that wrote it, as far as this replica knows; null when the log holds none any
+   * more. `key` is the primary key without the tenant; `tenant` is needed at the top only.
+   */
+  receiptOfRow(table: string, key: readonly string[], tenant?: string): Promise<CommitReceipt | null>;
+  /** What lost a merge, and how to put it back. */
+  readonly journal: Journal;
+  /**
+   * Everything that is known here of a cell, or of a row without `column`: what stands and who wrote it, the rule, the commits with
+   * their times, what lost, what is held. Throws `not-found` for an unknown table or column.
+   */
+  explain(table: string, key: readonly string[], column?: string | null, tenant?: string): Promise<Explanation>;
   /**
    * Calls `onRows` with the query's rows now and after each commit, ours or applied, that changed them. Errors of the
    * query are logged as `live-query-failed`, and it is tried again at the next commit. Returns the unsubscriber.

@@ -12,6 +12,13 @@ import type { LocalSide } from "../session/local-side.ts";
 import { defaultSessionLimits } from "../session/session-limits.ts";
 import { kyselyOf } from "../store/kysely-database.ts";
 import type { Database, SqlSession } from "../store/database.ts";
+import { explainRow } from "../explain/explain-row.ts";
+import type { Explanation } from "../explain/explanation.ts";
+import type { Journal } from "../journal/journal.ts";
+import { replicaJournal } from "../journal/replica-journal.ts";
+import { type AskedCommit, type CommitReceipt, readReceipts } from "../receipt/read-receipt.ts";
+import { receiptOfRow } from "../receipt/receipt-of-row.ts";
+import { sealedCommit } from "../log/sealed-commit.ts";
 import { commitReceipt } from "./commit-receipt.ts";
 import type { CommitId, ReceiptSource } from "./commit-receipt.ts";
 import type { Quarantine } from "../quarantine/quarantine.ts";
@@ -38,6 +45,7 @@ export async function startReplica<C extends Catalog>(options: OpenReplicaOption
   // Before anything is changed: a url that must not be used is a mistake of the configuration.
   const dial = options.dial ?? (parent === undefined ? null : await dialOf(parent));
   await migrate(database, { catalog, migrations, nodeId: identity.nodeId, tier: identity.tier });
+  await database.query("update hayloft.replica set durability = $1 where durability is distinct from $1", [database.durability]);
   return new RunningReplica<RowsOf<C>>(options, parent === undefined || dial === null ? null : { ...parent, dial });
 }
 
@@ -66,6 +74,9 @@ class RunningReplica<Rows> implements Replica<Rows> {
   readonly #live: LiveQueries<Rows>;
   readonly #receipts: ReceiptSource;
   readonly quarantine: Quarantine;
+  readonly journal: Journal;
+  readonly #catalog: Catalog;
+  readonly #tenant: string | null;
   readonly #progress = new Set<() => void>();
   readonly #closed = new AbortController();
   readonly #unsubscribe: () => void;
@@ -75,6 +86,14 @@ class RunningReplica<Rows> implements Replica<Rows> {
     const storage = storageOf(options);
     const ports = portsOf(options, storage);
     this.quarantine = storage.quarantine;
+    this.#catalog = options.catalog;
+    this.#tenant = identity.tenant;
+    this.journal = replicaJournal({
+      database,
+      catalog: options.catalog,
+      tenant: identity.tenant,
+      receiptOf: (commit) => this.receipt(commit),
+    });
     this.database = database;
     this.db = kyselyOf<Rows>(database);
     this.#catalog = options.catalog;
@@ -133,6 +152,24 @@ class RunningReplica<Rows> implements Replica<Rows> {
     return commitReceipt(this.#receipts, commit);
   }
 
+  async receipts(commits: readonly AskedCommit[]): Promise<readonly CommitReceipt[]> {
+    return await readReceipts(this.database, commits);
+  }
+
+  async receiptOfRow(table: string, key: readonly string[], tenant?: string): Promise<CommitReceipt | null> {
+    return await receiptOfRow(this.database, this.#catalog, { tenant: this.#tenantOf(tenant), table, key });
+  }
+
+  async explain(table: string, key: readonly string[], column: string | null = null, tenant?: string): Promise<Explanation> {
+    return await explainRow(this.database, this.#catalog, { tenant: this.#tenantOf(tenant), table, key, column });
+  }
+
+  #tenantOf(tenant: string | undefined): string {
+    const name = tenant ?? this.#tenant;
+    if (name === null) throw new HayloftError("request-invalid", { part: "tenant", reason: "the top has many" });
+    return name;
+  }
+
   live<Row>(query: (db: Kysely<Rows>) => Compilable<Row>, onRows: (rows: readonly Row[]) => void): () => void {
     return this.#live.add(query, onRows);
   }
@@ -173,18 +210,6 @@ class RunningReplica<Rows> implements Replica<Rows> {
     this.#live.stop();
     await this.#network.stop();
   }
-}
-
-/** Seals what the transaction has written so far, and names the commit of the first tenant. */
-async function sealedCommit(tx: SqlSession): Promise<CommitId | null> {
-  await tx.script("SET CONSTRAINTS ALL IMMEDIATE");
-  const { rows } = await tx.query<CommitId>(
-    `select tenant_id as tenant, origin, seq from hayloft.commit
-    where tenant_id = any(nullif(current_setting('hayloft.tenants', true), '')::text[])
-      and txn = split_part(nullif(current_setting('hayloft.txn', true), ''), ' ', 1)::int8
-    order by tenant_id limit 1`,
-  );
-  return rows[0] ?? null;
 }
 
 function localSideOf({ catalog, identity, database, limits }: OpenReplicaOptions<Catalog>): LocalSide {

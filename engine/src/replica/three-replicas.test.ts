@@ -54,8 +54,8 @@ describe("tablet, edge and hub", () => {
     const { receipt } = await tablet.write(async (db) => await db.insertInto("sighting").values(sighting("whale")).execute(), {
       author: "ann",
     });
-    expect(await receipt?.until("parent", { timeoutMs: 20_000 })).toEqual({ outcome: "applied", code: null });
-    expect(await receipt?.until("top", { timeoutMs: 20_000 })).toEqual({ outcome: "applied", code: null });
+    expect(await receipt?.until("parent", { deadlineMs: 20_000 })).toEqual({ outcome: "applied", code: null });
+    expect(await receipt?.until("top", { deadlineMs: 20_000 })).toEqual({ outcome: "applied", code: null });
     expect(await whats(hub)).toEqual(["whale"]);
     expect(await whats(edge)).toEqual(["whale"]);
   });
@@ -147,14 +147,14 @@ describe("tablet, edge and hub", () => {
     const database = harbour.own(await freshPglite());
     const before = await harbour.open(database, identity);
     const { receipt } = await before.write(async (db) => await db.insertInto("sighting").values(sighting("late")).execute());
-    await expect(receipt?.until("top", { timeoutMs: 200 })).rejects.toMatchObject({ code: "receipt-timeout" });
+    await expect(receipt?.until("top", { deadlineMs: 200 })).rejects.toMatchObject({ code: "receipt-timeout" });
     await before.close();
     if (receipt === null) throw new Error("nothing was written");
     const { url } = await harbour.serve(hub);
     const parent = { url, node: hubIdentity.nodeId, publicKey: hubIdentity.publicKey };
     const after = await harbour.open(database, identity, { parent });
     const { origin, seq } = receipt;
-    expect(await after.receipt({ tenant, origin, seq }).until("top", { timeoutMs: 30_000 })).toEqual({
+    expect(await after.receipt({ tenant, origin, seq }).until("top", { deadlineMs: 30_000 })).toEqual({
       outcome: "applied",
       code: null,
     });

@@ -29,8 +29,8 @@ it("a row written on the edge is awaited to the top, and one written at the hub 
     { author: "ann" },
   );
   expect(receipt).toMatchObject({ tenant, seq: 1 });
-  expect(await receipt?.until("here")).toEqual({ outcome: "applied", code: null });
-  expect(await receipt?.until("top", { timeoutMs: 15_000 })).toEqual({ outcome: "applied", code: null });
+  expect(await receipt?.until("device")).toEqual({ outcome: "applied", code: null });
+  expect(await receipt?.until("top", { deadlineMs: 15_000 })).toEqual({ outcome: "applied", code: null });
   expect(await hub.db.selectFrom("note").select("body").execute()).toEqual([{ body: "ahoy" }]);
 
   const seen: (readonly { name: string }[])[] = [];

@@ -1,4 +1,5 @@
 import type { ReplicaEnvironment } from "../apply/apply-environment.ts";
+import { forgetLosses } from "../journal/record-losses.ts";
 import { deleteSql, keyVectors, rowKeyOf, selectByKeySql, selectReferringSql, type TextRow } from "../apply/table-sql.ts";
 import type { Commit } from "../commit/commit.ts";
 import { unacknowledgedKeys } from "../log/unacknowledged.ts";
@@ -61,6 +62,7 @@ export async function deleteReferring(
 export async function deleteRows(tx: SqlSession, plan: RowPlan, tenant: string, keys: readonly string[]): Promise<void> {
   if (keys.length === 0) return;
   await tx.query(deleteSql(plan), keyVectors(plan, tenant, keys));
+  await forgetLosses(tx, tenant, plan.table.name, keys);
   if (!plan.merges) return;
   await tx.query(`delete from hayloft.row_state where tenant_id = $1 and table_name = $2 and row_key = any($3::text[])`, [
     tenant,

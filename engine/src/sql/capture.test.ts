@@ -199,7 +199,7 @@ eachDatabase("capture", (open) => {
       await insertNotes(database, ids(2));
       await database.query("delete from note");
       const change = onlyChange((await logOf(database, "t1")).slice(1));
-      expect(change).toMatchObject({ op: "delete", columns: ["tenant_id", "id", "farm_id"], rowCount: 2 });
+      expect(change).toMatchObject({ op: "delete", columns: ["tenant_id", "id", "farm_id", "$seen"], rowCount: 2 });
     });
   });
 

@@ -55,4 +55,37 @@ CREATE VIEW hayloft.journal AS
     l.winner_origin, l.winner_seq,
     l.row_count, l.noticed_at, r.node_id AS noticed_by, r.tier AS noticed_tier, l.undone_at, l.undone_origin, l.undone_seq
   FROM hayloft.loss l CROSS JOIN hayloft.replica r WHERE NOT l.superseded;
+
+-- Steps in which commits came further, by the clock of this replica. parent: own log positions that the parent acknowledged. top: seqs
+-- of an origin that are at the top. A commit's time is that of the first step at or behind it.
+CREATE TABLE hayloft.progress (
+  tenant_id text COLLATE "C" NOT NULL,
+  kind text COLLATE "C" NOT NULL CHECK (kind IN ('parent', 'top')),
+  origin uuid NOT NULL,
+  up_to bigint NOT NULL,
+  at timestamptz NOT NULL DEFAULT now(),
+  level text COLLATE "C",
+  PRIMARY KEY (tenant_id, kind, origin, up_to)
+);
+
+ALTER TABLE hayloft.replica ADD COLUMN durability text COLLATE "C";
+
+CREATE VIEW hayloft.receipt AS
+  SELECT c.tenant_id, c.origin, c.seq, c.author, c.tier, c.node_id, c.via,
+    c.sealed_at AS device_at, r.durability AS device_level,
+    coalesce(k.acked_position >= c.position, false) AS at_parent, p.at AS parent_at, p.level AS parent_level,
+    coalesce(o.top_seq >= c.seq, false) AS at_top, t.at AS top_at,
+    coalesce(s.outcome, 'applied') AS outcome, s.code, s.at AS outcome_at
+  FROM hayloft.commit c
+  CROSS JOIN hayloft.replica r
+  JOIN hayloft.head h ON h.tenant_id = c.tenant_id
+  LEFT JOIN LATERAL (SELECT max(acked_position) AS acked_position FROM hayloft.peer
+    WHERE tenant_id = c.tenant_id AND relation = 'parent' AND acked_incarnation = h.incarnation) k ON true
+  LEFT JOIN hayloft.origin o ON o.tenant_id = c.tenant_id AND o.incarnation = c.origin
+  LEFT JOIN hayloft.outcome s ON s.tenant_id = c.tenant_id AND s.origin = c.origin AND s.seq = c.seq
+  LEFT JOIN LATERAL (SELECT at, level FROM hayloft.progress WHERE tenant_id = c.tenant_id AND kind = 'parent' AND origin = h.incarnation
+    AND up_to >= c.position ORDER BY up_to LIMIT 1) p ON true
+  LEFT JOIN LATERAL (SELECT at FROM hayloft.progress WHERE tenant_id = c.tenant_id AND kind = 'top' AND origin = c.origin
+    AND up_to >= c.seq ORDER BY up_to LIMIT 1) t ON true
+  WHERE c.row_count > 0;
 `;
