@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { hubSettings } from "../config/hub-settings.ts";
 import { hubVersion } from "../hub/hub-version.ts";
 import type { CommandContext } from "./command-context.ts";
+import { addJournalCommands } from "./journal-commands.ts";
 import { addNodeCommands, addTokenCommands } from "./node-commands.ts";
 import { addQuarantineCommands } from "./quarantine-commands.ts";
 import {
@@ -35,6 +36,7 @@ export function hubProgram(context: CommandContext): Command {
   addTokenCommands(program, context);
   addNodeCommands(program, context);
   addQuarantineCommands(program, context);
+  addJournalCommands(program, context);
   return program;
 }
 

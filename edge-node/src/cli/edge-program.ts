@@ -9,6 +9,7 @@ import type { LoadedEdgeConfig } from "../settings/load-edge-config.ts";
 import { isLoopback } from "../settings/loopback.ts";
 import { askDaemon, tellDaemon } from "./ask-daemon.ts";
 import type { CliPort } from "./cli-port.ts";
+import { addJournalCommands } from "./journal-commands.ts";
 import { exitCodes } from "./cli-port.ts";
 import { runDaemon } from "./run-daemon.ts";
 import { listText, parseList, parseStatus, statusText } from "./status-text.ts";
@@ -25,6 +26,7 @@ export function edgeProgram(loaded: LoadedEdgeConfig, port: CliPort, finish: (co
   addServiceCommands(program, loaded, port, finish);
   addListCommands(program, loaded, port);
   addQuarantineCommands(program, loaded, port);
+  addJournalCommands(program, loaded, port);
   addBlockCommands(program, loaded, port);
   return program;
 }

@@ -2,6 +2,7 @@ import { type Clock, digestTables, type NodeIdentity, type Replica, type TableDi
 import { farmCatalog, type FarmRows } from "@hayloft/schema";
 import type { Broker } from "../broker/mqtt-message.ts";
 import type { EdgeMetrics } from "../http/edge-metrics.ts";
+import type { JournalPort } from "../http/journal-routes.ts";
 import type { EdgePort } from "../http/edge-routes.ts";
 import type { Ingress } from "../ingress/ingress.ts";
 import { listRefused } from "../ingress/refused-messages.ts";
@@ -43,10 +44,13 @@ export class EdgeMonitor implements EdgePort {
   readonly #parts: MonitorParts;
   readonly #startedMs: number;
   readonly quarantine: EdgeQuarantine;
+  readonly journal: JournalPort;
 
   constructor(parts: MonitorParts) {
     this.#parts = parts;
     this.quarantine = new EdgeQuarantine(parts.replica.quarantine, parts.tenant);
+    const { replica, tenant } = parts;
+    this.journal = { tenant, journal: replica.journal, explain: async (table, key, column) => await replica.explain(table, key, column) };
     this.#startedMs = parts.clock.nowMs();
   }
 

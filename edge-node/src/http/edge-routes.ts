@@ -1,5 +1,6 @@
 import type { TableDigest } from "@hayloft/engine";
 import type { EdgeStatus, Readiness } from "../daemon/edge-status.ts";
+import { type JournalPort, journalRoutes } from "./journal-routes.ts";
 import { type QuarantinePort, quarantineRoutes } from "./quarantine-routes.ts";
 import type { Route } from "./http-routes.ts";
 import { errorReply, json, limitOf } from "./http-routes.ts";
@@ -13,6 +14,7 @@ export interface EdgePort {
   /** A digest per table that travels, over the barn's own rows: equal to the hub's when both hold the same. */
   digests(): Promise<readonly TableDigest[]>;
   readonly quarantine: QuarantinePort;
+  readonly journal: JournalPort;
   refused(limit: number): Promise<readonly Readonly<Record<string, unknown>>[]>;
   blocks(): Promise<readonly Readonly<Record<string, unknown>>[]>;
   /** Blocks a device or station on this site at once, link or no link. */
@@ -46,6 +48,7 @@ export function edgeRoutes(edge: EdgePort): readonly Route[] {
     }),
     get("/api/v1/sync/digest", async () => json({ tables: await edge.digests() })),
     ...quarantineRoutes(edge.quarantine),
+    ...journalRoutes(edge.journal),
     get("/api/v1/ingress/refused", async ({ query }) =>
       json({ items: await edge.refused(limitOf(query, LIST_DEFAULT, LIST_MAX)) }),
     ),

@@ -191,11 +191,11 @@ async function writePart(
     throw new PartSetAside({ code, cause: code === null ? cause : null, mark: markOf(part), unverified: unverified.has(part) });
   }
   const entering = before.entering || (from === "parent" && (await bringsRowsIn(tx, env, tenant, [part])));
-  const { losers } = await writeUnchecked(tx, env, tenant, [part], { from, duplicates: "likely" });
+  const { merged } = await writeUnchecked(tx, env, tenant, [part], { from, duplicates: "likely" });
   return {
     aside: null,
     rows: before.rows + part.changes.reduce((sum, change) => sum + change.rowCount, 0),
-    lost: before.lost || losers.some(({ loser }) => loser.lost === "incoming"),
+    lost: before.lost || merged.size > 0,
     entering,
     evicting: before.evicting || takesRows(part),
   };

@@ -51,8 +51,8 @@ it("S10.7 what an edge refuses a tablet is seen at the hub, and is applied every
   const { hub, edge, tablet, edgeNode, tabletNode } = await tree();
   const { receipt } = await sighting(tablet, "s2", "outside");
   const later = await sighting(tablet, "s1", "inside");
-  expect(await receipt?.until("parent", { timeoutMs: 30_000 })).toEqual({ outcome: "refused", code: "refused-scope" });
-  expect(await later.receipt?.until("top", { timeoutMs: 30_000 })).toEqual({ outcome: "applied", code: null });
+  expect(await receipt?.until("parent", { deadlineMs: 30_000 })).toEqual({ outcome: "refused", code: "refused-scope" });
+  expect(await later.receipt?.until("top", { deadlineMs: 30_000 })).toEqual({ outcome: "applied", code: null });
   expect(await whats(tablet)).toEqual(["inside"]);
   const [seen] = await eventually(
     async () => await viewed(hub),
@@ -90,7 +90,7 @@ it("S10.7 a person at the hub discards what an edge holds of a tablet, and both 
   const actions: QuarantineAction[] = [];
   const { hub, edge, tablet } = await tree(actions);
   const { receipt } = await sighting(tablet, "s2", "outside");
-  await receipt?.until("parent", { timeoutMs: 30_000 });
+  await receipt?.until("parent", { deadlineMs: 30_000 });
   const name = { tenant, origin: receipt?.origin ?? "", seq: receipt?.seq ?? 0 };
   await eventually(
     async () => await hub.quarantine.read(name),

@@ -43,6 +43,11 @@ CREATE FUNCTION hayloft.stamps_of(_stamps jsonb, _columns text[]) RETURNS jsonb 
     WHERE e.key = ANY (_columns) OR (e.key = '$row' AND NOT _stamps ?& _columns)
 $function$;
 
+-- All of it: without tombstones, kept values and memories.
+CREATE FUNCTION hayloft.column_stamps(_stamps jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog AS $function$
+  SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each(_stamps) AS e WHERE left(e.key, 1) <> '$' OR e.key = '$row'
+$function$;
+
 CREATE FUNCTION hayloft.stamp_time(_stamp bigint) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog AS $function$
   SELECT CASE WHEN _stamp > 0 THEN timestamptz 'epoch' + (_stamp >> 16) * interval '1 millisecond' END
 $function$;
