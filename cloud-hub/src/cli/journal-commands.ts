@@ -57,7 +57,9 @@ export function addJournalCommands(program: Command, context: CommandContext): v
     .action(async (id: string, { tenant, author }: { readonly tenant: string; readonly author: string }) => {
       if (!UUID.test(id)) throw new HayloftError("not-found", { what: "journal entry", id: id.slice(0, 64) });
       const { commit } = await context.withDatabase(async (db) => await undoLoss(db, farmCatalog, { tenant, id }, { author }));
-      context.record(commit === null ? { id, state: "stands already" } : { id, state: "put back", origin: commit.origin, seq: commit.seq });
+      context.record(
+        commit === null ? { id, state: "stands already" } : { id, state: "put back", origin: commit.origin, seq: commit.seq },
+      );
     });
   program
     .command("explain <table> <key> [column]")

@@ -40,7 +40,8 @@ function compareJournals(
 ): void {
   const mine = node.store.journal.entries();
   for (const name of mine.keys()) {
-    if (!atTop.has(name) && !node.store.unknownBySnapshot.has(name) && !cameEarly.has(name)) throw new Violation("journal", `${name} has lost at ${node.spec.name}, and not at ${top.spec.name}`);
+    if (!atTop.has(name) && !node.store.unknownBySnapshot.has(name) && !cameEarly.has(name))
+      throw new Violation("journal", `${name} has lost at ${node.spec.name}, and not at ${top.spec.name}`);
   }
   for (const { name, commit } of writes) {
     const saw = node.store.effects.has(nameOf(commit)) && !node.store.unknownBySnapshot.has(name);

@@ -478,7 +478,9 @@ export class SimStorage implements ReplicaStorage {
 
   #unacknowledged(peer: string, tenant: string): readonly Commit[] {
     const after = this.store.peer(peer, tenant).acknowledged?.position ?? 0;
-    return this.store.log(tenant).entries.flatMap(({ position, via, commit }) => (via === null && position > after ? [commit] : []));
+    return this.store
+      .log(tenant)
+      .entries.flatMap(({ position, via, commit }) => (via === null && position > after ? [commit] : []));
   }
 
   async unfinishedSnapshot(

@@ -194,7 +194,8 @@ export class SimStore {
   #changeOf(tenant: string, { table, values, changed }: Row): Change {
     const columns = planOf(table).columns.filter((column) => column !== "tenant_id" && values[column] !== undefined);
     const vectors = columns.map((column) => [values[column] ?? null]);
-    const pseudo = changed === undefined ? [] : [[changed.join(",")], [this.#seen(rowName(tenant, table, values["id"] ?? ""), changed)]];
+    const pseudo =
+      changed === undefined ? [] : [[changed.join(",")], [this.#seen(rowName(tenant, table, values["id"] ?? ""), changed)]];
     return {
       table,
       op: changed === undefined ? "insert" : "update",
@@ -281,7 +282,10 @@ export class SimStore {
         const left = isRefused ? withoutStamp(here, judged, plan) : here;
         let state = left;
         if (change.op !== "delete") {
-          const joined = foldRow(plan, [key], left, stateOfChange(change, index, UNKNOWN_STAMP, plan), { seen: null, isTruth: true });
+          const joined = foldRow(plan, [key], left, stateOfChange(change, index, UNKNOWN_STAMP, plan), {
+            seen: null,
+            isTruth: true,
+          });
           book.add(judged, joined, true);
           state = joined.state;
           for (const standing of joined.standing) this.cameEarly.add(writeName(standing));

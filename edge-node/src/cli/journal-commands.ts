@@ -37,7 +37,9 @@ export function addJournalCommands(program: Command, { config }: LoadedEdgeConfi
     .option("--limit <count>", "at most so many, 100 by default")
     .option("--json", "print them as JSON")
     .action(async ({ json, ...filter }: ListOptions) => {
-      const query = new URLSearchParams(Object.entries(filter).filter((pair): pair is [string, string] => typeof pair[1] === "string"));
+      const query = new URLSearchParams(
+        Object.entries(filter).filter((pair): pair is [string, string] => typeof pair[1] === "string"),
+      );
       const answer = await askDaemon(config, `/api/v1/sync/journal?${query.toString()}`);
       if (json === true) return print(answer);
       const lines = parseList(answer).map((item) => `${String(item["id"])}  ${textOf(item)}`);

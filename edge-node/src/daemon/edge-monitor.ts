@@ -50,7 +50,11 @@ export class EdgeMonitor implements EdgePort {
     this.#parts = parts;
     this.quarantine = new EdgeQuarantine(parts.replica.quarantine, parts.tenant);
     const { replica, tenant } = parts;
-    this.journal = { tenant, journal: replica.journal, explain: async (table, key, column) => await replica.explain(table, key, column) };
+    this.journal = {
+      tenant,
+      journal: replica.journal,
+      explain: async (table, key, column) => await replica.explain(table, key, column),
+    };
     this.#startedMs = parts.clock.nowMs();
   }
 

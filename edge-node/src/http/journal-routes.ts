@@ -21,12 +21,18 @@ const undoBody = v.object({ author: v.optional(v.nullable(v.pipe(v.string(), v.m
 export function journalRoutes(port: JournalPort): readonly Route[] {
   return [
     { method: "GET", path: "/api/v1/sync/journal", admin: true, answer: async ({ query }) => await listReply(port, query) },
-    { method: "POST", path: "/api/v1/sync/journal/:id/undo", admin: true, answer: async ({ body }, { id = "" }) => await undoReply(port, id, body) },
+    {
+      method: "POST",
+      path: "/api/v1/sync/journal/:id/undo",
+      admin: true,
+      answer: async ({ body }, { id = "" }) => await undoReply(port, id, body),
+    },
     { method: "GET", path: "/api/v1/sync/explain", admin: true, answer: async ({ query }) => await explainReply(port, query) },
   ];
 }
 
-const textOf = (query: URLSearchParams, name: string): string | undefined => query.get(name)?.slice(0, TEXT_LENGTH_MAX) ?? undefined;
+const textOf = (query: URLSearchParams, name: string): string | undefined =>
+  query.get(name)?.slice(0, TEXT_LENGTH_MAX) ?? undefined;
 
 /** The key's parts, in the order of the primary key without the tenant, with commas between them. */
 const keyOf = (text: string | undefined): readonly string[] | undefined => text?.split(",").map((part) => part.trim());
@@ -36,7 +42,8 @@ async function listReply({ journal }: JournalPort, query: URLSearchParams): Prom
   const key = keyOf(textOf(query, "key"));
   const sinceText = textOf(query, "since");
   const since = sinceText === undefined ? undefined : new Date(sinceText);
-  if (since !== undefined && Number.isNaN(since.getTime())) return errorReply(400, "bad-request", "since is a time such as 2026-11-26T08:00:00Z.");
+  if (since !== undefined && Number.isNaN(since.getTime()))
+    return errorReply(400, "bad-request", "since is a time such as 2026-11-26T08:00:00Z.");
   const filter: JournalFilter = {
     limit: limitOf(query, LIST_DEFAULT, LIST_MAX),
     ...(table !== undefined && { table }),

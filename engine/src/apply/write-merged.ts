@@ -95,7 +95,8 @@ function foldItems(
       const incoming = stateOfChange(change, row, written, plan);
       if (change.op === "evict" || isUnknownThere(back, incoming)) {
         after.set(key, EMPTY_ROW);
-        if (back !== null) for (const loser of takenBackLosers(plan, keyParts(key), current, EMPTY_ROW, back)) book.lose(null, loser);
+        if (back !== null)
+          for (const loser of takenBackLosers(plan, keyParts(key), current, EMPTY_ROW, back)) book.lose(null, loser);
         continue;
       }
       if (from === "child" && change.op === "update" && !isPresent(existing, plan) && !mayWrite(plan.table.rule, commit.tier)) {
@@ -114,7 +115,8 @@ function foldItems(
       if (from === "child" && rowBytes(folded.state) > ROW_BYTES_MAX) refused.set(commit, "row-too-large");
       after.set(key, folded.state);
       book.add(commit, folded, isTruth);
-      if (back !== null) for (const loser of takenBackLosers(plan, keyParts(key), current, folded.state, back)) book.lose(null, loser);
+      if (back !== null)
+        for (const loser of takenBackLosers(plan, keyParts(key), current, folded.state, back)) book.lose(null, loser);
     }
   }
   if (refused.size > 0) throw new RefusedCommits(refused);

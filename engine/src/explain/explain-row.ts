@@ -37,8 +37,11 @@ export async function explainRow(session: SqlSession | Database, catalog: Catalo
   return await inTextForm(session, async (tx) => {
     const rowKey = asked.key.join(KEY_SEPARATOR);
     const { rows } = await tx.query<{ node: string; tier: string }>(`select node_id as node, tier from hayloft.replica`);
-    const here = (await tx.query<TextRow>(selectByKeySql(plan, plan.columns, false), keyVectors(plan, asked.tenant, [rowKey]))).rows[0];
-    const state = plan.merges ? ((await readRows(tx, plan, asked.tenant, [rowKey], false)).get(rowKey)?.state ?? EMPTY_ROW) : EMPTY_ROW;
+    const here = (await tx.query<TextRow>(selectByKeySql(plan, plan.columns, false), keyVectors(plan, asked.tenant, [rowKey])))
+      .rows[0];
+    const state = plan.merges
+      ? ((await readRows(tx, plan, asked.tenant, [rowKey], false)).get(rowKey)?.state ?? EMPTY_ROW)
+      : EMPTY_ROW;
     const { deleted } = state;
     const filter = { tenant: asked.tenant, table: asked.table, key: asked.key, withEqual: true };
     return {

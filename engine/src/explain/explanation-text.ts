@@ -51,12 +51,15 @@ export function explanationText(explanation: Explanation): string {
   if (!explanation.exists) lines.push("  the row is not there");
   if (explanation.deleted !== null)
     lines.push(`  deleted ${explanation.deleted.at.toISOString()} by node ${explanation.deleted.node}`);
-  for (const cell of cells) lines.push(`  ${cell.column} = ${valueText(cell.current.value)} by ${cell.rule}: ${writerText(cell.current)}`);
+  for (const cell of cells)
+    lines.push(`  ${cell.column} = ${valueText(cell.current.value)} by ${cell.rule}: ${writerText(cell.current)}`);
   lines.push(commits.length === 0 ? "  no commit of it is in the log" : "  commits, the newest first:");
   for (const commit of commits) lines.push(`    ${commitText(commit)}`);
   if (losses.length > 0) lines.push("  lost:");
   for (const entry of losses) lines.push(`    ${lossText(entry)}`);
   for (const item of held)
-    lines.push(`  ${item.state} in quarantine since ${item.heldAt.toISOString()}: ${item.code}, commit ${item.origin} ${String(item.seq)}`);
+    lines.push(
+      `  ${item.state} in quarantine since ${item.heldAt.toISOString()}: ${item.code}, commit ${item.origin} ${String(item.seq)}`,
+    );
   return `${lines.join("\n")}\n`;
 }

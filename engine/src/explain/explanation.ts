@@ -56,4 +56,3 @@ export interface Explanation {
   readonly losses: readonly JournalEntry[];
   readonly held: readonly ExplainedHeld[];
 }
-

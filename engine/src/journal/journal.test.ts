@@ -43,7 +43,16 @@ const titled = async (replica: TestReplica, title: string, author: string): Prom
 };
 
 const shown = (entries: readonly JournalEntry[]): readonly unknown[] =>
-  entries.map(({ id, table, column, rule, lost, won }) => [id, table, column, rule, lost.value, lost.author, won.value, won.author]);
+  entries.map(({ id, table, column, rule, lost, won }) => [
+    id,
+    table,
+    column,
+    rule,
+    lost.value,
+    lost.author,
+    won.value,
+    won.author,
+  ]);
 
 eachDatabase("loss journal", (open) => {
   it("of two values that were written apart the loser is kept on both tiers, as the same entry, with who wrote which", async () => {
@@ -55,7 +64,12 @@ eachDatabase("loss journal", (open) => {
     expect(shown(atCloud)).toEqual([
       [atCloud[0]?.id, "note", "title", "lastWriterWins", "by the edge", "ann", "by the cloud", "bob"],
     ]);
-    expect(atCloud[0]).toMatchObject({ key: [note], lost: { tier: "edge", node: edge.nodeId }, won: { tier: "cloud" }, undone: null });
+    expect(atCloud[0]).toMatchObject({
+      key: [note],
+      lost: { tier: "edge", node: edge.nodeId },
+      won: { tier: "cloud" },
+      undone: null,
+    });
     expect((await losses(edge)).map(({ id, lost }) => [id, lost.value, lost.author])).toEqual(
       atCloud.map(({ id, lost }) => [id, lost.value, lost.author]),
     );
@@ -165,7 +179,12 @@ eachDatabase("loss journal", (open) => {
     }
     const seen: string[] = [];
     for (let after: string | null = null; ;) {
-      const page: Awaited<ReturnType<typeof listLosses>> = await listLosses(cloud.database, { table: "note", column: "title", limit: 2, after });
+      const page: Awaited<ReturnType<typeof listLosses>> = await listLosses(cloud.database, {
+        table: "note",
+        column: "title",
+        limit: 2,
+        after,
+      });
       seen.push(...page.entries.map(({ lost }) => lost.value ?? ""));
       after = page.next;
       if (after === null) break;
@@ -179,7 +198,10 @@ eachDatabase("loss journal", (open) => {
     });
     const days = 86_400_000;
     const prune = async (nowMs: number): Promise<number> =>
-      (await pruneLog(cloud.database, cloud.catalog, { olderThanMs: 1e12, nowMs, hasParent: false })).reduce((sum, log) => sum + log.losses, 0);
+      (await pruneLog(cloud.database, cloud.catalog, { olderThanMs: 1e12, nowMs, hasParent: false })).reduce(
+        (sum, log) => sum + log.losses,
+        0,
+      );
     expect(await prune(Date.now() + 89 * days)).toBe(0);
     expect(await prune(Date.now() + 91 * days)).toBe(3);
     await close(cloud, edge);
@@ -197,12 +219,19 @@ eachDatabase("loss journal", (open) => {
       expect.arrayContaining([["ann", "by the edge"]]),
     );
     const own = explained.commits.find(({ author }) => author === "ann");
-    expect(own?.receipt).toMatchObject({ outcome: "merged", device: { reached: true }, parent: { reached: true }, top: { reached: true } });
+    expect(own?.receipt).toMatchObject({
+      outcome: "merged",
+      device: { reached: true },
+      parent: { reached: true },
+      top: { reached: true },
+    });
     expect(own?.receipt.top.at).toBeInstanceOf(Date);
     expect(explained.losses.map(({ lost }) => lost.value)).toEqual(["by the edge"]);
     const text = explanationText(explained);
-    for (const part of ["title = \"by the cloud\"", "lost to", "ann", "merged"]) expect(text).toContain(part);
-    await expect(explainRow(edge.database, edge.catalog, { ...asked, column: "nothing" })).rejects.toMatchObject({ code: "not-found" });
+    for (const part of ['title = "by the cloud"', "lost to", "ann", "merged"]) expect(text).toContain(part);
+    await expect(explainRow(edge.database, edge.catalog, { ...asked, column: "nothing" })).rejects.toMatchObject({
+      code: "not-found",
+    });
     await pullDown(edge, cloud);
     await close(cloud, edge);
   });

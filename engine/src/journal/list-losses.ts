@@ -72,6 +72,25 @@ export function entryOfRow(row: LossRow): JournalEntry {
   };
 }
 
+/** A winner that came in an answer before its commit: who wrote it is in the log by now. */
+async function withWinners(session: SqlSession, rows: readonly LossRow[]): Promise<readonly LossRow[]> {
+  const open = rows.filter((row) => row.winner_origin === null && row.winner_stamp !== null && row.winner_node !== null);
+  if (open.length === 0) return rows;
+  const found = await session.query<Pick<LossRow, "id" | "winner_tier" | "winner_author" | "winner_origin" | "winner_seq">>(
+    `select l.id, c.tier as winner_tier, c.author as winner_author, c.origin as winner_origin, c.seq as winner_seq
+    from unnest($1::uuid[], $2::text[], $3::bigint[], $4::uuid[]) as l (id, tenant_id, stamp, node)
+    join hayloft.commit c on c.tenant_id = l.tenant_id and c.stamp = l.stamp and c.node_id = l.node`,
+    [
+      open.map((row) => row.id),
+      open.map((row) => row.tenant_id),
+      open.map((row) => row.winner_stamp),
+      open.map((row) => row.winner_node),
+    ],
+  );
+  const winners = new Map(found.rows.map((row) => [row.id, row]));
+  return rows.map((row) => ({ ...row, ...winners.get(row.id) }));
+}
+
 /** A page of the journal, the newest first. Throws `request-invalid`. */
 export async function listLosses(session: SqlSession, filter: JournalFilter = {}): Promise<JournalPage> {
   const limit = filter.limit ?? LIMIT_DEFAULT;
@@ -98,7 +117,7 @@ export async function listLosses(session: SqlSession, filter: JournalFilter = {}
     order by l.noticed_at desc, l.id desc limit ${put(limit + 1)}::integer`,
     parameters,
   );
-  const shown = rows.slice(0, limit);
+  const shown = await withWinners(session, rows.slice(0, limit));
   const last = shown.at(-1);
   const isMore = rows.length > limit && last !== undefined;
   return { entries: shown.map(entryOfRow), next: isMore ? `${last.noticed_us} ${last.id}` : null };

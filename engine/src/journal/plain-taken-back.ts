@@ -10,12 +10,7 @@ import type { SqlSession } from "../store/database.ts";
  * What the authority's rows are about to take back in a table without stamps: the values that differ, or one `$row` with all
  * values of a row that goes, or a `$deleted` for a row that comes back.
  */
-export async function plainTakenBack(
-  tx: SqlSession,
-  plan: RowPlan,
-  tenant: string,
-  truth: Change,
-): Promise<readonly Loser[]> {
+export async function plainTakenBack(tx: SqlSession, plan: RowPlan, tenant: string, truth: Change): Promise<readonly Loser[]> {
   const keys = rowKeys(truth, plan);
   const { rows } = await tx.query<TextRow>(selectByKeySql(plan, plan.columns, false), keyVectors(plan, tenant, keys));
   const here = new Map(rows.map((row) => [rowKeyOf(plan, row), row]));

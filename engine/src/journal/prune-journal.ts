@@ -18,11 +18,10 @@ export async function pruneJournal(tx: SqlSession, catalog: Catalog, tenant: str
   for (const { table_name: table } of rows) {
     const keep = catalog.byName.get(table)?.journal;
     const before = new Date(nowMs - (keep?.days ?? OTHER_DAYS) * DAY_MS);
-    const old = await tx.query(`delete from hayloft.loss where tenant_id = $1 and table_name = $2 and noticed_at < $3::timestamptz`, [
-      tenant,
-      table,
-      before,
-    ]);
+    const old = await tx.query(
+      `delete from hayloft.loss where tenant_id = $1 and table_name = $2 and noticed_at < $3::timestamptz`,
+      [tenant, table, before],
+    );
     const many = await tx.query(
       `delete from hayloft.loss where tenant_id = $1 and id in (select id from hayloft.loss where tenant_id = $1 and table_name = $2
         order by noticed_at desc, id desc offset $3::bigint)`,

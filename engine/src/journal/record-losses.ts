@@ -84,12 +84,7 @@ async function forgetStanding(tx: SqlSession, env: ReplicaEnvironment, tenant: s
 }
 
 /** Marks writes that somebody replaced knowingly, also those that are not here yet, so that they never count as lost. */
-async function markSuperseded(
-  tx: SqlSession,
-  env: ReplicaEnvironment,
-  tenant: string,
-  { superseded }: LossBook,
-): Promise<void> {
+async function markSuperseded(tx: SqlSession, env: ReplicaEnvironment, tenant: string, { superseded }: LossBook): Promise<void> {
   if (superseded.length === 0) return;
   await tx.query(
     `insert into hayloft.loss as l (tenant_id, id, table_name, row_key, column_name, rule, lost, loser_stamp, loser_node, superseded)

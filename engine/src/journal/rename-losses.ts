@@ -25,7 +25,12 @@ export async function renameLosses(
   tenant: string,
   renamed: readonly RenamedStamp[],
 ): Promise<void> {
-  const vectors = [tenant, renamed.map(({ from }) => from.stamp), renamed.map(({ from }) => from.node), renamed.map(({ to }) => to)];
+  const vectors = [
+    tenant,
+    renamed.map(({ from }) => from.stamp),
+    renamed.map(({ from }) => from.node),
+    renamed.map(({ to }) => to),
+  ];
   const { rows } = await tx.query<NamedRow & { readonly stamp: string }>(
     `select l.id, l.table_name, l.row_key, l.column_name, l.loser_node, r.stamp::text as stamp
     from hayloft.loss l join unnest($2::bigint[], $3::uuid[], $4::bigint[]) as r (old, node, stamp)

@@ -58,8 +58,7 @@ async function undoInTransaction(
   const [row] = found.rows;
   if (row === undefined) throw new HayloftError("not-found", { what: "journal entry", tenant, id });
   const table = catalog.byName.get(row.table_name);
-  if (table === undefined || !isReplicated(table) || row.column_name === "$stamp")
-    throw refused(row, "the entry holds no value");
+  if (table === undefined || !isReplicated(table) || row.column_name === "$stamp") throw refused(row, "the entry holds no value");
   const plan = rowPlan(table);
   const here = await currentRow(tx, plan, row);
   const replaced = await write({ tx, plan, row, here });
@@ -193,10 +192,10 @@ async function noteUndo(tx: SqlSession, row: LossRow, replaced: Replaced, commit
       commit.seq,
     ],
   );
-  const { rows } = await tx.query<LossRow>(`select ${LOSS_COLUMNS} from hayloft.loss l where l.tenant_id = $1 and l.id = $2::uuid`, [
-    row.tenant_id,
-    id,
-  ]);
+  const { rows } = await tx.query<LossRow>(
+    `select ${LOSS_COLUMNS} from hayloft.loss l where l.tenant_id = $1 and l.id = $2::uuid`,
+    [row.tenant_id, id],
+  );
   const [noted] = rows;
   return noted === undefined ? null : entryOfRow(noted);
 }

@@ -191,12 +191,14 @@ function revivedLosers({ plan, key, existing, incoming, joined, context }: Fold)
 function supersededWrites({ plan, key, existing, incoming, context: { seen, isRepeated } }: Fold): CellWrite[] {
   if (seen === null || isRepeated === true) return [];
   const table = plan.table.name;
+  // The values of a row that is gone may have been noted as lost to its delete.
+  const wasThere = isPresent(existing, plan);
   const found: CellWrite[] = [];
   for (const [column, written] of seen.cells) {
     const by = incoming.cells.get(column) ?? incoming.deleted;
     const here = existing.cells.get(column);
     if (by === null || by.stamp === 0n || written.stamp === 0n) continue;
-    if (here !== undefined && sameWrite(here, written)) continue;
+    if (wasThere && here !== undefined && sameWrite(here, written)) continue;
     found.push({ table, key, column, written });
   }
   if (seen.deleted !== null && (existing.deleted === null || !sameWrite(existing.deleted, seen.deleted)))

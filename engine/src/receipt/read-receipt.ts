@@ -100,6 +100,16 @@ const UNKNOWN: ReachedLevel = { reached: false, at: null, level: null };
 export async function readReceipt(session: SqlSession, tenant: string, origin: string, seq: number): Promise<CommitReceipt> {
   const [receipt] = await readReceipts(session, [{ tenant, origin, seq }]);
   return (
-    receipt ?? { tenant, origin, seq, device: UNKNOWN, parent: UNKNOWN, top: UNKNOWN, outcome: "applied", code: null, outcomeAt: null }
+    receipt ?? {
+      tenant,
+      origin,
+      seq,
+      device: UNKNOWN,
+      parent: UNKNOWN,
+      top: UNKNOWN,
+      outcome: "applied",
+      code: null,
+      outcomeAt: null,
+    }
   );
 }

@@ -75,7 +75,6 @@ class RunningReplica<Rows> implements Replica<Rows> {
   readonly #receipts: ReceiptSource;
   readonly quarantine: Quarantine;
   readonly journal: Journal;
-  readonly #catalog: Catalog;
   readonly #tenant: string | null;
   readonly #progress = new Set<() => void>();
   readonly #closed = new AbortController();
@@ -86,7 +85,6 @@ class RunningReplica<Rows> implements Replica<Rows> {
     const storage = storageOf(options);
     const ports = portsOf(options, storage);
     this.quarantine = storage.quarantine;
-    this.#catalog = options.catalog;
     this.#tenant = identity.tenant;
     this.journal = replicaJournal({
       database,
