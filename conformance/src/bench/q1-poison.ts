@@ -56,7 +56,7 @@ const drain = async (rows: ColumnVectors, held: number): Promise<Cost> => {
     const last = telemetryRows({ ...SOURCE, startMs: START_MS + 25 * 86_400_000 }, 1, 3);
     const cost = await costOf(async () => {
       const { receipt } = await edge.write(async (_db, tx) => tx.query(INSERT_SQL, last));
-      await receipt?.until("top", { timeoutMs: 1_200_000 });
+      await receipt?.until("top", { deadlineMs: 1_200_000 });
     });
     await assertEqualRows(edgeDatabase, hub.database);
     const found = (await countHeld(hub.database, TENANT)).reduce((sum, { count }) => sum + count, 0);
