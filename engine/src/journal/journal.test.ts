@@ -155,12 +155,9 @@ eachDatabase("loss journal", (open) => {
     await close(cloud, edge);
   });
 
-  it("what a refusal takes back is in the author's journal, of a table with stamps and of one without", async () => {
+  it("what a refusal takes back is in the author's journal, under the name of what it wrote", async () => {
     const { cloud, edge, note } = await pair(open);
-    await edge.database.script("set hayloft.applying = on");
-    await edge.database.transaction(async (tx) => {
-      await tx.query("update note set title = $1", ["x".repeat(50)]);
-    });
+    await edge.sql("update note set title = $1", ["x".repeat(50)]);
     await cloud.database.script("alter table note add constraint short check (length(title) < 40)");
     await pushUp(edge, cloud);
     expect(await edge.sql("select title from note")).toEqual([{ title: "first" }]);
@@ -203,7 +200,8 @@ eachDatabase("loss journal", (open) => {
         0,
       );
     expect(await prune(Date.now() + 89 * days)).toBe(0);
-    expect(await prune(Date.now() + 91 * days)).toBe(3);
+    expect(await prune(Date.now() + 91 * days)).toBeGreaterThanOrEqual(3);
+    expect(await cloud.sql("select 1 from hayloft.loss")).toEqual([]);
     await close(cloud, edge);
   });
 
