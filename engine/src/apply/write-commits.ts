@@ -142,7 +142,13 @@ export const UNIQUE_VIOLATION = "23505";
  */
 const PARTS = 16;
 
-const nothingWritten: WriteResult = { refused: new Map(), causes: new Map(), merged: new Set(), replaced: new Map(), companions: [] };
+const nothingWritten: WriteResult = {
+  refused: new Map(),
+  causes: new Map(),
+  merged: new Set(),
+  replaced: new Map(),
+  companions: [],
+};
 
 /**
  * Writes commits as one batch. When the batch fails for a reason that lies in the data, it is cut into parts until the commits

@@ -6,7 +6,15 @@ import { LossBook } from "../journal/loss-book.ts";
 import { takenBackLosers } from "../journal/taken-back.ts";
 import { foldRow } from "../merge/join-rows.ts";
 import type { Stamp } from "../merge/register.ts";
-import { columnOf, rowKeys, stateOfChange, STAMPS_COLUMN, takenBack, withoutOverwritten, withoutStamp } from "../merge/row-change.ts";
+import {
+  columnOf,
+  rowKeys,
+  stateOfChange,
+  STAMPS_COLUMN,
+  takenBack,
+  withoutOverwritten,
+  withoutStamp,
+} from "../merge/row-change.ts";
 import { seenReader } from "../merge/row-seen.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import { EMPTY_ROW, isPresent, type RowState } from "../merge/row-state.ts";
@@ -106,7 +114,11 @@ function foldItems(
       if (back === null && refusesContent(plan, existing, incoming)) refused.set(commit, "refused-content");
       const isRepeated = lastCommit.get(key) === commit;
       lastCommit.set(key, commit);
-      const folded = foldRow(plan, keyParts(key), withoutOverwritten(existing, incoming, written, change.op), incoming, { seen: seenOf(row), isTruth, isRepeated });
+      const folded = foldRow(plan, keyParts(key), withoutOverwritten(existing, incoming, written, change.op), incoming, {
+        seen: seenOf(row),
+        isTruth,
+        isRepeated,
+      });
       if (from === "child" && overflows(plan, incoming, folded.state)) {
         refused.set(commit, "refused-document");
         continue;

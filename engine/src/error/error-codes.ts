@@ -178,7 +178,11 @@ export const errorCodes = {
     "A row is larger than a frame of the protocol holds.",
     "Keep large contents in files, or in several rows; a row takes at most 768 KiB.",
   ),
-  "undo-refused": entry("never", "The lost value cannot be put back.", "Read the reason in the details, and write the value anew."),
+  "undo-refused": entry(
+    "never",
+    "The lost value cannot be put back.",
+    "Read the reason in the details, and write the value anew.",
+  ),
   "receipt-timeout": entry("backoff", "The commit did not reach the asked level in time.", "It is still on its way; ask again."),
 
   // Enrolment and configuration
