@@ -20,23 +20,11 @@ export function changedSettings(definition: SettingsDefinition): readonly Change
 }
 
 function otherValue(setting: Setting): ChangedSetting["value"] {
-  switch (setting.type) {
-    case "boolean":
-      return !setting.default;
-    case "integer":
-    case "number": {
-      const lowest = setting.min ?? 0;
-      return setting.default === lowest ? lowest + 1 : lowest;
-    }
-    case "choice":
-      return setting.choices.find((choice) => choice !== setting.default) ?? "";
-    case "url":
-      return `${setting.schemes[0] ?? "https"}://elsewhere.example`;
-    case "list":
-      return ["another"];
-    case "path":
-    case "secretFile":
-    case "text":
-      return "/another";
-  }
+  if (setting.type === "boolean") return !setting.default;
+  if (setting.type === "choice") return setting.choices.find((choice) => choice !== setting.default) ?? "";
+  if (setting.type === "url") return `${setting.schemes[0] ?? "https"}://elsewhere.example`;
+  if (setting.type === "list") return ["another"];
+  if (setting.type !== "integer" && setting.type !== "number") return "/another";
+  const lowest = setting.min ?? 0;
+  return setting.default === lowest ? lowest + 1 : lowest;
 }
