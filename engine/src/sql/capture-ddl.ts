@@ -158,7 +158,7 @@ function captureFunction(catalog: Catalog, table: Table, tier: string, op: Write
   const memory = memoryCapture(table, op);
   const source = sourceOf(catalog, table, tier, op, memory?.ops ?? null);
   const seen = keepsRowState(table) ? withSeen(table, op, source) : null;
-  const always = seen !== null && op !== "insert";
+  const isCut = seen !== null && op !== "insert";
   const tenant = `r.${sqlName(table.scope.tenant)}`;
   const moving = op === "update" && movingColumns(table).length > 0;
   const refused = source.guards.length === 0 ? "NULL" : 'max(r."$refused")';
@@ -182,12 +182,12 @@ BEGIN
     GET DIAGNOSTICS _stack = PG_CONTEXT;
     PERFORM hayloft.check_nested(TG_RELID, ${sqlText(table.name)}, _stack);
   END IF;${memory?.read ?? ""}
-  SELECT count(*), min(${tenant}), ${refused}, ${moved}, ${always ? seenKeys(table) : `${singleBody(table, source)}, max(${tenant})`}
-    INTO _rows, _tenant, _refused, _moved, ${always ? "_tenants, _keys" : "_body, _last"}
+  SELECT count(*), min(${tenant}), ${refused}, ${moved}, ${isCut ? seenKeys(table) : `${singleBody(table, source)}, max(${tenant})`}
+    INTO _rows, _tenant, _refused, _moved, ${isCut ? "_tenants, _keys" : "_body, _last"}
     FROM ${source.from};
   IF _rows = 0 THEN
     RETURN NULL;
-  END IF;${raises(table, source.guards)}${seen === null ? "" : readSeen(table, op, source, seen)}${op === "delete" && keepsTombstones(catalog, table) ? keepCells(table) : ""}${moving ? slices(table, "evict", identityColumns(table), evictSource(table), "_moved") : ""}${seen === null || always ? "" : recordSeen(table, op, seen)}${recordAll(table, op, always ? seen : source)}
+  END IF;${raises(table, source.guards)}${seen === null ? "" : readSeen(table, op, source, seen)}${op === "delete" && keepsTombstones(catalog, table) ? keepCells(table) : ""}${moving ? slices(table, "evict", identityColumns(table), evictSource(table), "_moved") : ""}${seen === null || isCut ? "" : recordSeen(table, op, seen)}${recordAll(table, op, isCut ? seen : source)}
   RETURN NULL;
 END`;
 }

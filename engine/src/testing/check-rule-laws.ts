@@ -33,7 +33,7 @@ const steps = (ops: fc.Arbitrary<Json>): fc.Arbitrary<readonly Step[]> => {
 };
 
 /** Everything that the nodes wrote, each with what it had seen. */
-export function entriesOfHistory(history: readonly Step[]): readonly MemoryEntry[] {
+function entriesOfHistory(history: readonly Step[]): readonly MemoryEntry[] {
   const known: readonly Set<MemoryEntry>[] = NODES.map(() => new Set());
   const all: MemoryEntry[] = [];
   for (const { node, from, op } of history) {

@@ -56,7 +56,7 @@ function readVersions(base: MemoryBase | null): readonly Version[] {
 const cellOf = (value: Json | undefined): CellText => (typeof value === "string" ? value : null);
 
 /** The versions that nobody has replaced, in the order of their dots. */
-export function versionsLeft(base: MemoryBase | null, entries: readonly MemoryEntry[]): readonly Version[] {
+function versionsLeft(base: MemoryBase | null, entries: readonly MemoryEntry[]): readonly Version[] {
   const all: readonly Version[] = [...readVersions(base), ...entries.map((entry) => ({ ...entry, value: cellOf(entry.op) }))];
   return all
     .filter((version) => !entries.some((entry) => hasSeen(entry, version)))
