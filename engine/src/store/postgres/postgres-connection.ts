@@ -79,7 +79,20 @@ class PostgresConnection implements SqlConnection {
     } catch (error) {
       const failure = postgresError(error, outcome, this.#readOnly);
       if (failure.code === "unavailable") this.#broken = true;
+      else await this.#settle();
       throw failure;
+    }
+  }
+
+  /**
+   * `pg` rejects with the error message, and learns the transaction's state from the ReadyForQuery after it, which may come in
+   * a later packet. Until then a transaction that the failed script had begun would go unseen. An empty query waits for it.
+   */
+  async #settle(): Promise<void> {
+    try {
+      await this.#client.query("");
+    } catch {
+      this.#broken = true;
     }
   }
 }
