@@ -34,12 +34,17 @@ export * from "./protocol/frame-codec.ts";
 export * from "./protocol/limits.ts";
 export * from "./catalog/catalog-hash.ts";
 export * from "./catalog/derived-id.ts";
+export * from "./catalog/history.ts";
+export * from "./catalog/lint-upgrade.ts";
+export * from "./catalog/recorded-version.ts";
+export * from "./lens/catalog-lens.ts";
 export * from "./catalog/lint-catalog.ts";
 export * from "./catalog/table-facts.ts";
 export * from "./migrate/compare-catalog.ts";
 export * from "./migrate/ensure-partitions.ts";
 export * from "./migrate/migrate.ts";
 export * from "./migrate/migration.ts";
+export * from "./migrate/rebuild-database.ts";
 export { catalogDdl } from "./sql/catalog-ddl.ts";
 export { captureDdl } from "./sql/capture-ddl.ts";
 export { sqlName } from "./sql/sql-name.ts";
@@ -47,8 +52,15 @@ export { refusalCode, refusalOf } from "./sql/sqlstate.ts";
 export type { Projections } from "./apply/apply-environment.ts";
 export * from "./clock/hybrid-clock.ts";
 export * from "./digest/diff-tables.ts";
-export { digestTables, type DigestWindow, type TableDigest } from "./digest/digest-tables.ts";
 export * from "./log/compact-memories.ts";
+export { commonColumns } from "./digest/common-columns.ts";
+export {
+  digestColumns,
+  type DigestedColumns,
+  digestTables,
+  type DigestWindow,
+  type TableDigest,
+} from "./digest/digest-tables.ts";
 export * from "./log/prune-log.ts";
 export * from "./quarantine/held-commit.ts";
 export * from "./quarantine/quarantine.ts";

@@ -219,7 +219,7 @@ describe("tenant isolation on the wire", () => {
     for (const tenant of ["t-b", "_shared", "t-none"]) {
       const child = new RawChild(hub.syncUrl);
       expect(await child.handshake(ours)).not.toBeNull();
-      child.send({ type: "snapshot", tenant, cursor: null });
+      child.send({ type: "snapshot", tenant, cursor: null, tables: null });
       child.send({ type: "ping", nowMs: Date.now() });
       await Promise.race([child.frame("pong"), child.closed()]);
       await child.frame("snapshot_done", 1_000).catch(() => null);

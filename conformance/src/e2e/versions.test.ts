@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Catalog, Database, KeyIdentity, Migration, Replica, RowsOf } from "@hayloft/engine";
-import { catalog, createIdentity, newId, openReplica, text } from "@hayloft/engine";
+import { addedColumn, catalog, createIdentity, newId, openReplica, text } from "@hayloft/engine";
 import { freshPglite, freshPostgres } from "@hayloft/engine/testing";
 import { serveChildren } from "@hayloft/engine/ws";
 import { farmCatalog, farmMigrations } from "@hayloft/schema";
@@ -24,7 +24,12 @@ const withNickname = farmCatalog.tables.map((table) =>
 const present: Version = { catalog: farmCatalog, migrations: farmMigrations };
 /** The farm as its next version may be: a table has one more column. */
 const next: Version = {
-  catalog: catalog({ ...farmCatalog, version: farmCatalog.version + 1, tables: withNickname }),
+  catalog: catalog({
+    ...farmCatalog,
+    version: farmCatalog.version + 1,
+    history: [{ version: farmCatalog.version + 1, changes: [addedColumn("barns", "nickname")] }],
+    tables: withNickname,
+  }),
   migrations: [...farmMigrations, { name: "9000_nickname", sql: 'alter table barns add column nickname text collate "C"' }],
 };
 /** Behind what the next version's hub supports. */
@@ -99,7 +104,7 @@ async function addAudit(edge: Replica<RowsOf<Catalog>>): Promise<string> {
 }
 
 describe("versions of the catalog that do not fit", () => {
-  it("F-F2 S11.3 S11.4 an edge newer than its hub waits with the reason, works on, and loses nothing when the hub follows", async () => {
+  it("F-F2 S11.3 S11.4 S11.5 an edge newer than its hub waits with the reason, works on, and loses nothing when the hub follows or it is rolled back", async () => {
     const database = await freshPglite();
     const key = await enrolled();
     const edge = await openEdge(next, database, key);
@@ -115,6 +120,14 @@ describe("versions of the catalog that do not fit", () => {
     await until("the new column", async () => (await countOf(database, "barns where nickname = 'Shed'")) === 1);
     expect(await countOf(database, "hayloft.quarantine")).toBe(0);
     await edge.close();
+    // A daemon that is rolled back says that it cannot open the newer database, and changes nothing in it.
+    await expect(openEdge(present, database, key)).rejects.toMatchObject({
+      code: "database-newer",
+      details: { applied: "9000_nickname" },
+      message: expect.stringContaining("Start the newer version; nothing in the database was changed.") as unknown,
+    });
+    expect(await countOf(database, "audit_events where id = $1", [id])).toBe(1);
+    expect(await countOf(database, "barns where nickname = 'Shed'")).toBe(1);
     await database.close();
   });
 

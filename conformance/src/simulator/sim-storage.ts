@@ -19,6 +19,7 @@ import type {
   SettledSeq,
   SnapshotChunk,
   SnapshotCursor,
+  UnfinishedSnapshot,
   StagedCommit,
 } from "@hayloft/engine";
 import {
@@ -482,11 +483,9 @@ export class SimStorage implements ReplicaStorage {
       .entries.flatMap(({ position, via, commit }) => (via === null && position > after ? [commit] : []));
   }
 
-  async unfinishedSnapshot(
-    peer: string,
-    tenant: string,
-  ): Promise<{ readonly at: Cursor; readonly cursor: SnapshotCursor } | null> {
-    return this.store.peer(peer, tenant).snapshot;
+  async unfinishedSnapshot(peer: string, tenant: string): Promise<UnfinishedSnapshot | null> {
+    const { snapshot } = this.store.peer(peer, tenant);
+    return snapshot === null ? null : { ...snapshot, tables: null };
   }
 
   async finishSnapshot(peer: string, at: Cursor): Promise<void> {

@@ -227,8 +227,13 @@ export const sampleFrames: Readonly<Record<string, Frame>> = {
   },
   credit: { type: "credit", bytes: 65_536 },
   settled: { type: "settled", tenant: "acme", origins: [{ origin: uuid(9), seq: 3 }] },
-  "snapshot from the start": { type: "snapshot", tenant: "acme", cursor: null },
-  "snapshot resumed": { type: "snapshot", tenant: "acme", cursor: { tableIndex: 2, afterKey: [uuid(1), "k"] } },
+  "snapshot from the start": { type: "snapshot", tenant: "acme", cursor: null, tables: null },
+  "snapshot resumed": {
+    type: "snapshot",
+    tenant: "acme",
+    cursor: { tableIndex: 2, afterKey: [uuid(1), "k"] },
+    tables: ["barns", "silos"],
+  },
   "page with stamps": {
     type: "page",
     at: cursor,

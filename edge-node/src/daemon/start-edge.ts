@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { Clock, Database, HayloftError, NodeIdentity, Replica } from "@hayloft/engine";
-import { openReplica, systemClock } from "@hayloft/engine";
+import { openReplica, replicaRebuild, systemClock } from "@hayloft/engine";
 import { openPgliteDatabase } from "@hayloft/engine/pglite";
 import { serveChildren } from "@hayloft/engine/ws";
 import type { FarmRows } from "@hayloft/schema";
@@ -78,7 +78,7 @@ async function startParts(
   const log = ports.log ?? createEdgeLog(config, EDGE_VERSION);
   const metrics = new EdgeMetrics();
   const { identity, tenant, parent } = await openIdentity(config);
-  const database = await openDatabase(config, ports);
+  const database = await openDatabase(config, ports, log);
   onStop(() => database.close());
   const replica = await openReplica({
     catalog: farmCatalog,
@@ -124,11 +124,13 @@ interface Parts {
   readonly metrics: EdgeMetrics;
 }
 
-async function openDatabase(config: EdgeConfig, ports: EdgePorts): Promise<Database> {
+async function openDatabase(config: EdgeConfig, ports: EdgePorts, log: EdgeLog): Promise<Database> {
   if (ports.database !== undefined) return ports.database;
   const dataDir = path.join(config.data_dir, "database");
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  return openPgliteDatabase({ dataDir, ...(ports.onFatal === undefined ? {} : { onFatal: ports.onFatal }) });
+  const rebuild = replicaRebuild(farmMigrations);
+  const onUpgrade = (step: string): void => log.write("info", "store-upgrade", { step });
+  return openPgliteDatabase({ dataDir, rebuild, onUpgrade, ...(ports.onFatal === undefined ? {} : { onFatal: ports.onFatal }) });
 }
 
 function startJobs(config: EdgeConfig, { database, tenant, clock, log, metrics }: Parts, ingress: Ingress): JobRunner {

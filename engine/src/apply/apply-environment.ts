@@ -4,6 +4,7 @@ import type { Table } from "../catalog/table.ts";
 import { isReplicated } from "../catalog/table-facts.ts";
 import type { Change } from "../commit/commit.ts";
 import type { Sha256 } from "../commit/sha256.ts";
+import { type CatalogLens, catalogLens } from "../lens/catalog-lens.ts";
 import { rowPlan, type RowPlan } from "../merge/row-plan.ts";
 import { defaultQuarantineLimits, type QuarantineLimits } from "../quarantine/quarantine-limits.ts";
 import type { QuarantineHook } from "../quarantine/quarantine-action.ts";
@@ -15,6 +16,8 @@ export type Projections = Readonly<Record<string, (tx: SqlSession, change: Chang
 /** What applying and reading need to know of this replica. */
 export interface ReplicaEnvironment {
   readonly catalog: Catalog;
+  /** Translates what other versions of the catalog wrote, or are to read. */
+  readonly lens: CatalogLens;
   readonly nodeId: string;
   readonly tier: string;
   readonly hasParent: boolean;
@@ -88,6 +91,7 @@ export function replicaEnvironment(
   const referring = replicated.filter((table) => table.references.length > 0).map((table) => table.name);
   return {
     ...options,
+    lens: catalogLens(catalog),
     plans: new Map(replicated.map((table) => [table.name, rowPlan(table)])),
     writeOrder: foreignKeyOrder(replicated),
     sentDown: new Set(below.flatMap((lower) => [...tablesSentTo(catalog, lower)])),

@@ -16,6 +16,8 @@ import { beginApplying, type ReplicaEnvironment } from "./apply-environment.ts";
 import { checkTenant, forgetClaims, takesRows } from "./apply-slice.ts";
 import { RefusedCommits } from "./batch.ts";
 import { judgeCommits, type JudgedSource } from "./judge-commits.ts";
+import { keepOwnRows } from "./keep-own-rows.ts";
+import { type LiftedCommits, liftCommits } from "./lift-commits.ts";
 import { lockCursor, moveCursor, noteDue } from "./peer-cursor.ts";
 import { dropStaged, readStaged, type StagedKey, stagedDigests, stagedKey, stagePart } from "./staged-parts.ts";
 import { checkReferences, refusalOfFailure, writeUnchecked } from "./write-commits.ts";
@@ -57,7 +59,7 @@ async function applyStaged(
   const taken = commit === undefined ? nothing : await takeCommit(tx, env, { tenant, peer, from, grant }, commit, key);
   await dropStaged(tx, peer, tenant);
   const position = Math.max(received, upTo);
-  const told = { tenant, peer, grant, after, upTo: position };
+  const told = { tenant, peer, grant, after, upTo: position, version: request.peerVersion ?? env.catalog.version };
   const { outcomes, areMore } = from === "child" ? await outcomesToTell(tx, env, told, []) : { outcomes: [], areMore: false };
   await moveCursor(tx, whole, position);
   const refill = from === "parent" && taken.entering;
@@ -89,9 +91,11 @@ async function takeCommit(
   if (aside !== null) {
     // What is set aside is kept whole, in one row: it has to be judged again, shown and sent again as it came.
     const held = await wholeCommit(tx, commit, key);
-    const refused = new Map(aside.code === null ? [] : [[held, aside.code] as const]);
-    const dependants = new Map(aside.cause === null ? [] : [[held, aside.cause] as const]);
-    await settleRefused(tx, env, source, { refused, dependants, markOf: () => aside.mark, order: [held] });
+    const { commits: order, originalOf } = liftCommits(env.lens, [held]);
+    const { code, cause } = aside;
+    const refused = new Map(code === null ? [] : order.map((item) => [item, code] as const));
+    const dependants = new Map(cause === null ? [] : order.map((item) => [item, cause] as const));
+    await settleRefused(tx, env, source, { refused, dependants, markOf: () => aside.mark, order, originalOf });
     await releaseAfter(tx, env, tenant, { applied: [], dependants: [...dependants.values()] });
     return written;
   }
@@ -100,7 +104,9 @@ async function takeCommit(
     await storeOutcome(tx, commit, { outcome: "merged", code: null, peer: source.peer, toldPosition: null });
   }
   if (await anyHeld(tx, tenant)) {
-    for await (const part of partsOf(tx, commit, key)) await releaseAfter(tx, env, tenant, { applied: [part], dependants: [] });
+    for await (const part of partsOf(tx, commit, key)) {
+      await releaseAfter(tx, env, tenant, { applied: liftCommits(env.lens, [part]).commits, dependants: [] });
+    }
   }
   return written;
 }
@@ -152,9 +158,10 @@ async function writeParts(
   await tx.script("savepoint hayloft_parts");
   try {
     for await (const part of partsOf(tx, commit, key)) {
-      written = await writePart(tx, env, { source, held }, part, written);
+      const lifted = await keepOwnRows(tx, env, source, liftCommits(env.lens, [part]));
+      written = await writePart(tx, env, { source, held }, lifted, written);
       await kept.add(part);
-      await takeActions(tx, env, part);
+      for (const item of lifted.commits) await takeActions(tx, env, item);
     }
     await checkReferences(tx);
     await kept.end(commit);
@@ -179,11 +186,13 @@ async function writePart(
   tx: SqlSession,
   env: ReplicaEnvironment,
   { source, held }: { readonly source: JudgedSource; readonly held: HeldIndex },
-  part: Commit,
+  lifted: LiftedCommits,
   before: WrittenParts,
 ): Promise<WrittenParts> {
   const { tenant, from } = source;
-  const { refused, unverified, markOf } = await judgeCommits(tx, env, source, [part]);
+  const [part] = lifted.commits;
+  if (part === undefined) return before;
+  const { refused, unverified, markOf } = await judgeCommits(tx, env, source, lifted);
   const code = refused.get(part) ?? null;
   const { causes } = await held.split([part], refused);
   const cause = causes.get(part) ?? null;
@@ -195,11 +204,15 @@ async function writePart(
   return {
     aside: null,
     rows: before.rows + part.changes.reduce((sum, change) => sum + change.rowCount, 0),
-    lost: before.lost || merged.size > 0,
+    lost: before.lost || merged.size > 0 || isUnaware(env, lifted.originalOf(part), part),
     entering,
     evicting: before.evicting || takesRows(part),
   };
 }
+
+/** An author whose version has another rule for a table cannot tell what its change came to, and is told the rows. */
+const isUnaware = (env: ReplicaEnvironment, { catalogVersion }: Commit, { changes }: Commit): boolean =>
+  changes.some((change) => env.lens.ruleDiffers(catalogVersion, change.table));
 
 /** The commit with the changes of one stored part after another. */
 async function* partsOf(tx: SqlSession, commit: Commit, key: StagedKey): AsyncGenerator<Commit> {

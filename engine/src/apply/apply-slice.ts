@@ -12,6 +12,8 @@ import { acceptCommits, storeOriginMarks } from "./accept-commits.ts";
 import { beginApplying, type ReplicaEnvironment } from "./apply-environment.ts";
 import { judgeCommits } from "./judge-commits.ts";
 import { bringsRowsIn } from "../scope/entering-rows.ts";
+import { keepOwnRows } from "./keep-own-rows.ts";
+import { liftCommits } from "./lift-commits.ts";
 import { lockCursor, moveCursor, noteDue } from "./peer-cursor.ts";
 import { writeCommits, type WriteResult } from "./write-commits.ts";
 
@@ -53,8 +55,11 @@ async function applyInTransaction(
   const { slice, peer, from, grant } = request;
   const source = { tenant: slice.tenant, peer, from, grant };
   const received = await lockCursor(tx, request);
-  const { fresh, duplicates } = await acceptCommits(tx, env, request, nowMs);
-  const judged = await judgeCommits(tx, env, source, fresh);
+  const { fresh: originals, duplicates } = await acceptCommits(tx, env, request, nowMs);
+  // Only now, because the hash is over what the author wrote.
+  const lifted = await keepOwnRows(tx, env, source, liftCommits(env.lens, originals));
+  const fresh = lifted.commits;
+  const judged = await judgeCommits(tx, env, source, lifted);
   const held = await HeldIndex.open(tx, env, source);
   const { ready, causes } = await held.split(fresh, judged.refused);
   const refill = from === "parent" && (await bringsRowsIn(tx, env, slice.tenant, ready));
@@ -71,21 +76,23 @@ async function applyInTransaction(
     tx,
     env,
     source,
-    applied.map((commit) => written.replaced.get(commit) ?? commit),
+    applied.map((commit) => written.replaced.get(commit) ?? lifted.originalOf(commit)),
   );
   await keepForeign(tx, env, { ...source, peer: env.nodeId, from: "child" }, written.companions);
   if (from === "child") await forgetClaims(tx, slice.tenant, applied);
-  await settleMerged(tx, request, written);
+  await settleMerged(tx, env, request, written, applied);
   const refused = new Map([...judged.refused, ...written.refused]);
   const dependants = new Map([...causes, ...written.causes]);
-  const settled = { refused, dependants, markOf: judged.markOf, order: fresh };
+  const settled = { refused, dependants, markOf: judged.markOf, order: fresh, originalOf: lifted.originalOf };
   await settleRefused(tx, env, source, settled);
   for (const commit of applied) await takeActions(tx, env, commit);
   await releaseAfter(tx, env, slice.tenant, { applied, dependants: [...dependants.values()] });
   const position = Math.max(received, slice.upTo);
-  const told = { tenant: slice.tenant, peer, grant, after: slice.after, upTo: position };
+  const told = { tenant: slice.tenant, peer, grant, after: slice.after, upTo: position, version: peerVersionOf(env, request) };
   const { outcomes, areMore } =
-    from === "child" ? await outcomesToTell(tx, env, told, slice.commits, duplicates) : { outcomes: [], areMore: false };
+    from === "child"
+      ? await outcomesToTell(tx, env, told, liftCommits(env.lens, slice.commits).commits, duplicates)
+      : { outcomes: [], areMore: false };
   await moveCursor(tx, request, position);
   const waits = from === "parent" && [...refused.keys(), ...dependants.keys()].some(takesRows);
   if (refill || waits) await noteDue(tx, request, { refill, purge: waits });
@@ -101,6 +108,8 @@ async function applyInTransaction(
 }
 
 export const takesRows = ({ changes }: Commit): boolean => changes.some(({ op }) => op === "evict");
+
+const peerVersionOf = (env: ReplicaEnvironment, request: ApplyRequest): number => request.peerVersion ?? env.catalog.version;
 
 /**
  * Forgets what was said of these commits when somebody brought them whose word did not count; now they came from one whose
@@ -122,10 +131,23 @@ export async function forgetClaims(tx: SqlSession, tenant: string, applied: read
 }
 
 /** Stores the outcome of a child's commits of which a value lost, or that were written otherwise than they came. */
-async function settleMerged(tx: SqlSession, { peer, from }: ApplyRequest, written: WriteResult): Promise<void> {
+async function settleMerged(
+  tx: SqlSession,
+  env: ReplicaEnvironment,
+  request: ApplyRequest,
+  written: WriteResult,
+  applied: readonly Commit[],
+): Promise<void> {
+  const { peer, from } = request;
   if (from === "parent") return;
+  // An author whose version has another rule cannot tell from `applied` what its change came to.
+  const version = peerVersionOf(env, request);
+  const unaware = applied.filter(({ changes }) => changes.some((change) => env.lens.ruleDiffers(version, change.table)));
   const merged = new Map(
-    [...written.merged, ...written.replaced.keys()].map((commit) => [`${commit.origin} ${String(commit.seq)}`, commit]),
+    [...written.merged, ...written.replaced.keys(), ...unaware].map((commit) => [
+      `${commit.origin} ${String(commit.seq)}`,
+      commit,
+    ]),
   );
   for (const commit of merged.values())
     await storeOutcome(tx, commit, { outcome: "merged", code: null, peer, toldPosition: null });

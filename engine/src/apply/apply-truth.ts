@@ -2,7 +2,17 @@ import type { CellText, Change, Commit } from "../commit/commit.ts";
 import { newId } from "../identity/new-id.ts";
 import { keepForeign, raiseStamp } from "../log/keep-foreign.ts";
 import { unacknowledgedKeys } from "../log/unacknowledged.ts";
-import { columnOf, REFUSED_COLUMN, rowKeys, STAMPS_COLUMN, stateOfChange } from "../merge/row-change.ts";
+import {
+  columnOf,
+  hasReplacement,
+  joiningWhere,
+  REFUSED_COLUMN,
+  rowKeys,
+  STAMPS_COLUMN,
+  stateOfChange,
+  withColumn,
+  withoutColumn,
+} from "../merge/row-change.ts";
 import { latestStamp, UNKNOWN_STAMP } from "../merge/row-state.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import { holdCommits } from "../quarantine/hold-commits.ts";
@@ -32,14 +42,16 @@ export async function applyTruth(
   for (const change of outcome.truth) {
     const plan = env.plans.get(change.table);
     if (plan === undefined || change.rowCount === 0) continue;
-    const later = await unacknowledgedKeys(tx, ack.tenant, ack.peer, ack.position, plan);
-    const marked = outcome.outcome === "refused" ? withRefused(change, judged) : change;
+    const later = await unacknowledgedKeys(tx, env, ack, plan);
+    const joined = joiningWhere(change, plan, later);
+    const marked = outcome.outcome === "refused" ? withRefused(joined, judged) : joined;
     const written = keepOwnLater(marked, plan, later);
     if (written.rowCount > 0) changes.push(written);
   }
   const applied = await writeTruth(tx, env, ack, judged, changes);
   await raiseStamp(tx, ack.tenant, latestStampOf(env, changes));
-  if (outcome.outcome === "merged") return;
+  // Children hear of a merged row by the commits that it was merged from, unless they would merge those to something else.
+  if (outcome.outcome === "merged" && !changes.some(hasReplacement)) return;
   for (const commit of applied) {
     const sent = commit.changes.filter((change) => env.sentDown.has(change.table));
     if (sent.length > 0)
@@ -107,11 +119,12 @@ const correction = (
 
 function withRefused(change: Change, judged: JudgedCommit | null): Change {
   const mark = `${String(judged?.stamp ?? 0n)} ${judged?.node ?? ""}`;
-  return {
-    ...change,
-    columns: [...change.columns, REFUSED_COLUMN],
-    values: [...change.values, Array.from({ length: change.rowCount }, () => mark)],
-  };
+  const marks = columnOf(change, REFUSED_COLUMN) ?? [];
+  return withColumn(
+    withoutColumn(change, REFUSED_COLUMN),
+    REFUSED_COLUMN,
+    Array.from({ length: change.rowCount }, (_, row) => marks[row] ?? mark),
+  );
 }
 
 /**

@@ -45,7 +45,7 @@ export function refusalOfShape(change: Change, plan: RowPlan | undefined, fromAu
     if (change.values[place]?.length !== change.rowCount) return "refused-schema";
     if (column === SEEN_COLUMN && areSeenTexts(change.values[place])) continue;
     const pseudo =
-      (column === CHANGED_COLUMN && change.op === "update") ||
+      (column === CHANGED_COLUMN && (change.op === "update" || change.op === "insert")) ||
       (column === OPS_COLUMN && carriesOps(change, plan)) ||
       (fromAuthority && (column === STAMPS_COLUMN || column === REFUSED_COLUMN));
     if (!known.has(column) && !pseudo) return "refused-schema";
@@ -69,10 +69,15 @@ function refusalOfOps(change: Change, plan: RowPlan, stamp: bigint): ErrorCode |
   if (change.op === "delete") return opsAreSound(change, plan, stamp, () => []) ? null : "refused-schema";
   const carried = change.columns.filter((column) => plan.memory.has(column));
   const lists = columnOf(change, CHANGED_COLUMN);
-  const changedOf = (row: number): readonly string[] =>
-    change.op === "insert" || lists === undefined ? carried : (lists[row] ?? "").split(",");
+  const changedOf = (row: number): readonly string[] => (lists === undefined ? carried : (lists[row] ?? "").split(","));
   return opsAreSound(change, plan, stamp, changedOf) ? null : "refused-schema";
 }
+
+/**
+ * True for an insert that names what it wrote. Only a lens makes them, for columns that the author does not have; a child that
+ * sent one could put values into columns that are not its to write.
+ */
+export const marksInsert = (change: Change): boolean => change.op === "insert" && change.columns.includes(CHANGED_COLUMN);
 
 function refusalOfWriter(change: Change, plan: RowPlan, tier: string): ErrorCode | null {
   if (change.op === "evict") return null;
@@ -81,7 +86,10 @@ function refusalOfWriter(change: Change, plan: RowPlan, tier: string): ErrorCode
   if (change.op === "update") return refusalOfUpdate(change, plan, tier);
   if (!mayWrite(table.rule, tier)) return "refused-writer";
   if (change.op === "delete") return table.rule.kind === "appendOnly" ? "refused-rule" : null;
+  const marks = columnOf(change, CHANGED_COLUMN);
+  const written = marks === undefined ? null : new Set(marks.flatMap((list) => (list ?? "").split(",")));
   for (const column of plan.cellColumns) {
+    if (written?.has(column) === false) continue;
     const vector = columnOf(change, column);
     const rule = table.rule.columns[column];
     if (rule === undefined || mayWrite(rule, tier) || vector === undefined) continue;

@@ -4,9 +4,10 @@ import { refusedActions } from "../quarantine/action-rows.ts";
 import type { Grant } from "../replica/replica-storage.ts";
 import type { SqlSession } from "../store/database.ts";
 import type { ReplicaEnvironment } from "./apply-environment.ts";
-import { refusalOfCommit, refusalOfShape } from "./check-authority.ts";
+import { type Author, marksInsert, refusalOfCommit, refusalOfShape } from "./check-authority.ts";
 import { refusedByExistingScope } from "./existing-scope.ts";
 import { findAuthors } from "./find-authors.ts";
+import type { LiftedCommits } from "./lift-commits.ts";
 
 export interface Judgement {
   readonly refused: ReadonlyMap<Commit, ErrorCode>;
@@ -28,21 +29,23 @@ export async function judgeCommits(
   tx: SqlSession,
   env: ReplicaEnvironment,
   { peer, from, grant, tenant }: JudgedSource,
-  fresh: readonly Commit[],
+  { commits: fresh, unreadable, originalOf }: LiftedCommits,
 ): Promise<Judgement> {
   const refused = new Map<Commit, ErrorCode>();
   const unverified = new Set<Commit>();
   if (from === "parent" || grant === null) {
     for (const commit of fresh) {
-      if (commit.changes.some((change) => refusalOfShape(change, env.plans.get(change.table), true) !== null))
-        refused.set(commit, "refused-schema");
+      const shapeless = commit.changes.some((change) => refusalOfShape(change, env.plans.get(change.table), true) !== null);
+      if (unreadable.has(commit) || shapeless) refused.set(commit, "refused-schema");
     }
     return { refused, unverified, markOf: () => env.catalogMark };
   }
   const { authorOf, markOf } = await findAuthors(tx, env, peer, grant, fresh);
   for (const commit of fresh) {
     const author = authorOf(commit);
-    const refusal = author === null ? "refused-writer" : refusalOfCommit(commit, author, env.plans);
+    const legible = !unreadable.has(commit) && !originalOf(commit).changes.some(marksInsert);
+    const judgement = (by: Author): ErrorCode | null => (legible ? refusalOfCommit(commit, by, env.plans) : "refused-schema");
+    const refusal = author === null ? "refused-writer" : judgement(author);
     if (refusal !== null) refused.set(commit, refusal);
     if (author === null && commit.node !== peer) unverified.add(commit);
   }

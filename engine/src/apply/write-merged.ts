@@ -5,9 +5,9 @@ import { contentDiffers } from "../merge/append-only.ts";
 import { LossBook } from "../journal/loss-book.ts";
 import { takenBackLosers } from "../journal/taken-back.ts";
 import { foldRow } from "../merge/join-rows.ts";
-import type { Stamp } from "../merge/register.ts";
 import {
   columnOf,
+  isReplacement,
   rowKeys,
   stateOfChange,
   STAMPS_COLUMN,
@@ -70,8 +70,8 @@ function overflows(plan: RowPlan, incoming: RowState, after: RowState): boolean 
 }
 
 /** True for a truth row that says that the authority has no such row, nor ever had one that it may show. */
-const isUnknownThere = (back: Stamp | null, incoming: RowState): boolean =>
-  back !== null && incoming.cells.size === 0 && incoming.deleted === null;
+const isUnknownThere = (isAnswer: boolean, incoming: RowState): boolean =>
+  isAnswer && incoming.cells.size === 0 && incoming.deleted === null;
 
 function rowBytes({ cells }: RowState): number {
   let length = 0;
@@ -99,9 +99,10 @@ function foldItems(
     for (const [row, key] of rowKeys(change, plan).entries()) {
       const current = after.get(key) ?? EMPTY_ROW;
       const back = takenBack(change, row);
-      const existing = back === null ? current : withoutStamp(current, back, plan);
+      const replaced = isReplacement(change, row);
+      const existing = replaced ? EMPTY_ROW : back === null ? current : withoutStamp(current, back, plan);
       const incoming = stateOfChange(change, row, written, plan);
-      if (change.op === "evict" || isUnknownThere(back, incoming)) {
+      if (change.op === "evict" || isUnknownThere(replaced || back !== null, incoming)) {
         after.set(key, EMPTY_ROW);
         if (back !== null)
           for (const loser of takenBackLosers(plan, keyParts(key), current, EMPTY_ROW, back)) book.lose(null, loser);
@@ -111,7 +112,7 @@ function foldItems(
         refused.set(commit, "refused-rule");
         continue;
       }
-      if (back === null && refusesContent(plan, existing, incoming)) refused.set(commit, "refused-content");
+      if (back === null && !replaced && refusesContent(plan, existing, incoming)) refused.set(commit, "refused-content");
       const isRepeated = lastCommit.get(key) === commit;
       lastCommit.set(key, commit);
       const folded = foldRow(plan, keyParts(key), withoutOverwritten(existing, incoming, written, change.op), incoming, {

@@ -1,5 +1,6 @@
 import { sha256 } from "../commit/sha256.ts";
 import type { Catalog } from "./catalog.ts";
+import type { CatalogVersion } from "./history.ts";
 import type { Table } from "./table.ts";
 
 /**
@@ -8,12 +9,15 @@ import type { Table } from "./table.ts";
  * does not count, nor does the order of the tables.
  */
 export function catalogHash(catalog: Catalog): Uint8Array {
-  const { name, version, oldestVersion, tiers, scopes, sharedTenant } = catalog;
+  const { name, version, oldestVersion, history, tiers, scopes, sharedTenant } = catalog;
   const tables = [...catalog.tables].toSorted((left, right) => (left.name < right.name ? -1 : 1)).map(tableDeclaration);
-  return sha256(canonical({ name, version, oldestVersion, tiers, scopes, sharedTenant, tables }));
+  return sha256(
+    canonical({ name, version, oldestVersion, history: historyDeclaration(history), tiers, scopes, sharedTenant, tables }),
+  );
 }
 
-function tableDeclaration(table: Table): Record<string, unknown> {
+/** Everything that a table declares, as plain data. */
+export function tableDeclaration(table: Table): Record<string, unknown> {
   // Columns are a list here, because their order is the order of the vectors.
   const columns = Object.entries(table.columns).map(([name, { type, isNullable, defaultSql, allowed, condition }]) => ({
     name,
@@ -25,6 +29,24 @@ function tableDeclaration(table: Table): Record<string, unknown> {
   }));
   return { ...table, about: undefined, group: undefined, category: undefined, columns };
 }
+
+/** What a history says; the code of its conversions has no stable form and does not count. */
+function historyDeclaration(history: readonly CatalogVersion[]): readonly unknown[] | undefined {
+  if (history.length === 0) return undefined;
+  return history.map(({ version, changes }) => ({
+    version,
+    changes: changes.map((change) =>
+      Object.fromEntries(
+        Object.entries(change).flatMap(([key, value]) => (typeof value === "function" ? [] : [[key, declarationOf(value)]])),
+      ),
+    ),
+  }));
+}
+
+const declarationOf = (value: unknown): unknown =>
+  typeof value === "object" && value !== null && "columns" in value && "primaryKey" in value
+    ? tableDeclaration(value as Table)
+    : value;
 
 /** JSON with the keys of every object in order. */
 function canonical(value: unknown): string {

@@ -1,4 +1,5 @@
 import type { Catalog } from "./catalog.ts";
+import { lintHistory } from "./lint-history.ts";
 import { lintKeys } from "./lint-keys.ts";
 import { lintRules } from "./lint-rules.ts";
 import { lintWriters } from "./lint-writers.ts";
@@ -48,6 +49,7 @@ function lintWhole(catalog: Catalog, report: Report): void {
   if (!Number.isSafeInteger(catalog.oldestVersion) || catalog.oldestVersion < 1 || catalog.oldestVersion > catalog.version) {
     report("version", "The oldest version lies between 1 and the version.");
   }
+  lintHistory(catalog, report);
   if (catalog.sharedTenant === "") report("shared-tenant", "The shared tenant has no name.");
   if (catalog.byName.size !== catalog.tables.length) report("names", "Two tables have the same name.");
 }

@@ -4,7 +4,8 @@ export type CellText = string | null;
 /**
  * What one statement did to one table, column by column. `insert` and `update` carry whole row images; `delete` and
  * `evict` carry the primary key and the scope columns. An update also has the pseudo column `$changed`: per row, the
- * names of the columns that the statement changed, comma separated in catalog order.
+ * names of the columns that the statement changed, comma separated in catalog order. On an insert it names the columns that
+ * the author's version of the catalog has; the others were filled in by a lens and are of unknown age.
  * Rows that an authority sends as the truth carry `$stamps` (the row's stamps document) and `$refused` (the stamp and node of
  * the refused commit that they take back); nobody but a parent may send these two.
  * `evict` precedes an update that moved a row to another scope, with the scope it had; who still sees the row ignores it.

@@ -22,9 +22,11 @@ export interface DigestWindow {
 }
 
 /** The canonical text of a row: its replicated values, nulls told apart from texts, no value able to look like two. */
-export const rowTextSql = (plan: RowPlan, alias: string): string =>
-  `concat_ws(E'\\x1e', ${[...plan.columns]
-    .sort()
+export const rowTextSql = (plan: RowPlan, alias: string): string => columnsTextSql([...plan.columns].sort(), alias);
+
+/** The same of some columns, in the order given. */
+const columnsTextSql = (columns: readonly string[], alias: string): string =>
+  `concat_ws(E'\\x1e', ${columns
     .map(
       (column) =>
         `coalesce('=' || replace(replace(${alias}.${sqlName(column)}::text, E'\\x1b', E'\\x1b1'), E'\\x1e', E'\\x1b2'), '-')`,
@@ -73,6 +75,32 @@ function windowSql(plan: RowPlan, alias: string, window: DigestWindow | undefine
   return condition(">=", window.from) + condition("<", window.to);
 }
 
+/** A table as another version has it: what is compared, and where it is here. */
+export interface DigestedColumns {
+  /** The table's name in the older of the two versions. */
+  readonly name: string;
+  readonly table: string;
+  readonly tenantColumn: string;
+  /** Names here, in the order of their names in the older version. */
+  readonly columns: readonly string[];
+}
+
+/** Digests of some columns of some tables, for replicas of different versions; see `commonColumns`. */
+export async function digestColumns(
+  session: SqlSession | Database,
+  tenant: string,
+  digested: readonly DigestedColumns[],
+): Promise<readonly TableDigest[]> {
+  return await inTextForm(session, async (tx) => {
+    const digests: TableDigest[] = [];
+    for (const { name, table, tenantColumn, columns } of digested) {
+      const from = `${sqlName(table)} as t where t.${sqlName(tenantColumn)} = $1`;
+      digests.push(await sumRows(tx, name, columnsTextSql(columns, "t"), from, [tenant]));
+    }
+    return digests;
+  });
+}
+
 async function digestTable(
   session: SqlSession,
   plan: RowPlan,
@@ -81,10 +109,26 @@ async function digestTable(
 ): Promise<TableDigest> {
   const parameters: SqlParameter[] = [tenant];
   const where = `t.${sqlName(plan.tenantColumn)} = $1${windowSql(plan, "t", window, parameters)}`;
+  return await sumRows(
+    session,
+    plan.table.name,
+    rowTextSql(plan, "t"),
+    `${sqlName(plan.table.name)} as t where ${where}`,
+    parameters,
+  );
+}
+
+async function sumRows(
+  session: SqlSession,
+  table: string,
+  text: string,
+  from: string,
+  parameters: readonly SqlParameter[],
+): Promise<TableDigest> {
   const { rows } = await session.query<{ rows: number; high: string | null; low: string | null }>(
-    `select count(*) as rows, ${halves("row_text")} from (select ${rowTextSql(plan, "t")} as row_text from ${sqlName(plan.table.name)} as t where ${where}) as texts`,
+    `select count(*) as rows, ${halves("row_text")} from (select ${text} as row_text from ${from}) as texts`,
     parameters,
   );
   const [sums] = rows;
-  return { table: plan.table.name, rows: sums?.rows ?? 0, digest: half(sums?.high ?? null) + half(sums?.low ?? null) };
+  return { table, rows: sums?.rows ?? 0, digest: half(sums?.high ?? null) + half(sums?.low ?? null) };
 }

@@ -24,7 +24,11 @@ export const errorCodes = {
     "A migration failed and was rolled back whole.",
     "Read the cause, correct the migration, start again.",
   ),
-  "database-newer": entry("never", "The database was migrated by a newer version of this program.", "Start the newer version."),
+  "database-newer": entry(
+    "never",
+    "The database was migrated by a newer version of this program.",
+    "Start the newer version; nothing in the database was changed.",
+  ),
 
   // The store
   "store-locked": entry("never", "Another process holds the data directory.", "Stop that process, or use another directory."),
@@ -32,6 +36,11 @@ export const errorCodes = {
     "never",
     "The file system cannot make writes durable.",
     "Put the data directory on a disk that honours fsync.",
+  ),
+  "store-version": entry(
+    "never",
+    "The data directory was made by a version of PGlite that this program cannot read or move.",
+    "Start the version of the program that made it; nothing in the directory was changed.",
   ),
   "store-failed": entry(
     "backoff",
@@ -146,7 +155,7 @@ export const errorCodes = {
   "refused-schema": entry(
     "never",
     "The change names a table or column that does not exist here.",
-    "Upgrade the receiver, then release the change.",
+    "Upgrade the receiver; a change of a newer version is applied by itself then.",
   ),
   "refused-other": entry(
     "never",

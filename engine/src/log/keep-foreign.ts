@@ -1,4 +1,5 @@
 import type { ReplicaEnvironment } from "../apply/apply-environment.ts";
+import { liftStored } from "../apply/lift-commits.ts";
 import { utf8Length } from "../commit/changes-bytes.ts";
 import { changeBody, changeDigest } from "../commit/commit-hash.ts";
 import type { Change, Commit } from "../commit/commit.ts";
@@ -17,14 +18,21 @@ function neededCommits(env: ReplicaEnvironment, from: "child" | "parent", commit
   if (needsAll(env, from)) return commits.map((commit) => ({ commit, changes: commit.changes }));
   if (env.sentDown.size === 0) return [];
   return commits.flatMap((commit) => {
-    const changes = commit.changes.filter((change) => env.sentDown.has(change.table));
+    const changes = commit.changes.filter((change) => isSentDown(env, commit.catalogVersion, change));
     return changes.length === 0 ? [] : [{ commit, changes }];
   });
 }
 
+const presentTables = (env: ReplicaEnvironment, version: number, change: Change): readonly string[] =>
+  liftStored(env.lens, version, [change]).map(({ table }) => table);
+
+const isSentDown = (env: ReplicaEnvironment, version: number, change: Change): boolean =>
+  presentTables(env, version, change).some((table) => env.sentDown.has(table));
+
 /**
  * Puts applied foreign commits into our own log, behind what is there, and raises the head's stamp to at least theirs, so
- * that what is written here from now on is later. Takes the head lock: call it after the rows were written.
+ * that what is written here from now on is later. The log keeps what the author sealed, in the author's version of the catalog.
+ * Takes the head lock: call it after the rows were written.
  */
 export async function keepForeign(
   tx: SqlSession,
@@ -47,7 +55,7 @@ export async function keepForeign(
     txn: txns[index] ?? 0,
     rows: rowsOf(changes),
     bytes: bytes[index] ?? 0,
-    lane: laneOf(env, changes),
+    lane: laneOf(env, commit.catalogVersion, changes),
   }));
   await placeCommits(tx, origin, placed, highest);
 }
@@ -70,8 +78,10 @@ interface Placed {
 
 const rowsOf = (changes: readonly Change[]): number => changes.reduce((sum, change) => sum + change.rowCount, 0);
 
-const laneOf = (env: ReplicaEnvironment, changes: readonly Change[]): number =>
-  Math.min(3, ...changes.map((change) => env.plans.get(change.table)?.table.lane ?? 3));
+function laneOf(env: ReplicaEnvironment, version: number, changes: readonly Change[]): number {
+  const tables = changes.flatMap((change) => presentTables(env, version, change));
+  return Math.min(3, ...tables.map((table) => env.plans.get(table)?.table.lane ?? 3));
+}
 
 async function nextTxns(tx: SqlSession, count: number): Promise<readonly number[]> {
   const { rows } = await tx.query<{ txn: number }>(`select nextval('hayloft.txn') as txn from generate_series(1, $1::integer)`, [
@@ -120,7 +130,7 @@ export class KeptParts {
     this.#ordinal += changes.length;
     this.#rows += rowsOf(changes);
     this.#bytes += bytes;
-    this.#lane = Math.min(this.#lane, laneOf(this.#env, changes));
+    this.#lane = Math.min(this.#lane, laneOf(this.#env, part.catalogVersion, changes));
   }
 
   /** Gives the commit its place in the log, if anything of it is needed, and raises the head's stamp. */

@@ -2,22 +2,21 @@ import { type ReplicaEnvironment, tablesSentTo } from "../apply/apply-environmen
 import type { Change, Commit } from "../commit/commit.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
 import { PART_BYTES, PART_ROWS } from "../protocol/commit-parts.ts";
-import type { Grant, ReadLogRequest, ReadSlice } from "../replica/replica-storage.ts";
+import type { ReadLogRequest, ReadSlice } from "../replica/replica-storage.ts";
 import { hideOrphans } from "../scope/hide-orphans.ts";
 import type { Database, SqlSession } from "../store/database.ts";
 import { COMMIT_COLUMNS, changeOfRow, type ChangeRow, commitOfRow, type CommitRow } from "./commit-row.ts";
-import { visibleChanges } from "./filter-commit.ts";
+import { type Reader, shownChanges } from "./shown-changes.ts";
 
 /** Commits looked at by one read, whether they are for the peer or not. */
 const COMMITS_MAX = 2_000;
 
 /** What of the log goes to the peer. */
 export interface Direction {
-  /** Tables whose changes are read; null: all. */
+  /** Tables whose changes are read, by all the names they had; null: all. */
   readonly tables: ReadonlySet<string> | null;
-  readonly grant: Grant | null;
-  /** False for the shared tenant, whose rows every grant may read. */
-  readonly scoped: boolean;
+  /** The child that reads; null towards the parent, which gets everything as its author sealed it. */
+  readonly reader: Reader | null;
 }
 
 /** Reads the next part of a tenant's log for a peer; `ReplicaStorage.readLog` says what holds. */
@@ -31,12 +30,18 @@ export async function readLog(database: Database, env: ReplicaEnvironment, reque
 
 export function directionOf(
   env: ReplicaEnvironment,
-  { towards, grant, tenant }: Pick<ReadLogRequest, "towards" | "grant" | "tenant">,
+  {
+    towards,
+    grant,
+    tenant,
+    peerVersion = env.lens.version,
+  }: Pick<ReadLogRequest, "towards" | "grant" | "tenant" | "peerVersion">,
 ): Direction {
-  if (towards === "up") return { tables: null, grant: null, scoped: false };
+  if (towards === "up") return { tables: null, reader: null };
   const shared = tenant === env.catalog.sharedTenant;
   if (grant === null || (grant.tenant !== tenant && !shared)) throw new HayloftError("refused-scope", { tenant });
-  return { tables: tablesSentTo(env.catalog, grant.tier), grant, scoped: !shared };
+  const tables = [...tablesSentTo(env.catalog, grant.tier)].flatMap((table) => env.lens.namesOf(table));
+  return { tables: new Set(tables), reader: { tenant, grant, scoped: !shared, version: peerVersion } };
 }
 
 async function readSlice(
@@ -55,14 +60,24 @@ async function readSlice(
   const { rows, upTo, large } = withinLimits(read.rows, request);
   const wanted = rows.filter((row) => row.via !== peer);
   const changes = await readChanges(tx, tenant, wanted, direction.tables);
-  const commits = wanted.flatMap((row): Commit[] => {
-    const all = changes.get(row.txn) ?? [];
-    const shown = direction.grant === null ? all : visibleChanges(all, env.plans, direction.grant, direction.scoped);
-    return shown.length === 0 && direction.grant !== null ? [] : [commitOfRow(tenant, row, shown)];
+  const { reader } = direction;
+  if (reader === null) {
+    const commits = wanted.map((row) => commitOfRow(tenant, row, changes.get(row.txn) ?? []));
+    const slice = { tenant, incarnation: head.incarnation, after, upTo: upTo ?? after, head: head.position, commits };
+    return large === null ? slice : { ...slice, large };
+  }
+  const shown: Commit[] = [];
+  for (const row of wanted) {
+    const logged = { version: row.catalog_version, changes: changes.get(row.txn) ?? [] };
+    const left = await shownChanges(tx, env, logged, reader);
+    if (left.length > 0) shown.push(commitOfRow(tenant, row, left));
+  }
+  const visible = reader.scoped ? await hideOrphans(tx, env.plans, reader.grant, shown) : shown;
+  const commits = visible.flatMap((commit): Commit[] => {
+    const lowered = env.lens.lower(reader.version, commit.changes);
+    return lowered.length === 0 ? [] : [{ ...commit, catalogVersion: reader.version, changes: lowered }];
   });
-  const visible =
-    direction.grant !== null && direction.scoped ? await hideOrphans(tx, env.plans, direction.grant, commits) : commits;
-  const slice = { tenant, incarnation: head.incarnation, after, upTo: upTo ?? after, head: head.position, commits: visible };
+  const slice = { tenant, incarnation: head.incarnation, after, upTo: upTo ?? after, head: head.position, commits };
   return large === null ? slice : { ...slice, large };
 }
 

@@ -1,4 +1,5 @@
 import type { ReplicaEnvironment } from "../apply/apply-environment.ts";
+import { liftStored } from "../apply/lift-commits.ts";
 import { changeBody, changeDigest } from "../commit/commit-hash.ts";
 import type { Change, Commit } from "../commit/commit.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
@@ -10,6 +11,7 @@ import type { Database, SqlSession } from "../store/database.ts";
 import { changeOfRow, COMMIT_COLUMNS, type ChangeRow, commitOfRow, type CommitRow } from "./commit-row.ts";
 import { visibleChanges, withoutRows } from "./filter-commit.ts";
 import { type Direction, directionOf, readHead } from "./read-log.ts";
+import { shownChanges } from "./shown-changes.ts";
 
 interface Batch {
   readonly changes: readonly Change[];
@@ -33,13 +35,15 @@ export async function readPart(database: Database, env: ReplicaEnvironment, requ
       if (head === null || row === undefined) throw new HayloftError("behind-horizon", { tenant, position });
       const visibleOf = async (changes: readonly Change[]): Promise<readonly Change[]> =>
         await visibleTo(tx, env, direction, commitOfRow(tenant, row, changes));
-      const batch = await readVisible(tx, env, direction, { tenant, txn: row.txn, after: after?.ordinal ?? 0 }, visibleOf);
+      const place = { tenant, txn: row.txn, version: row.catalog_version, after: after?.ordinal ?? 0 };
+      const batch = await readVisible(tx, env, direction, place, visibleOf);
+      const catalogVersion = direction.reader?.version ?? row.catalog_version;
       const digests = batch.changes.map((change) => changeDigest(change, changeBody(change), env.sha256));
       const digest = partDigest(after?.digest ?? row.hash, digests, env.sha256);
       return {
         incarnation: head.incarnation,
         head: head.position,
-        commit: commitOfRow(tenant, row, batch.changes),
+        commit: { ...commitOfRow(tenant, row, batch.changes), catalogVersion },
         place: { ordinal: batch.ordinal, digest },
         last: batch.last,
       };
@@ -51,19 +55,22 @@ export async function readPart(database: Database, env: ReplicaEnvironment, requ
 interface Place {
   readonly tenant: string;
   readonly txn: number;
+  /** The version of the catalog that the commit is written in. */
+  readonly version: number;
   readonly after: number;
 }
 
-/** What of the changes the peer may see. */
+/** What of the changes the peer may see, in the present version of the catalog; towards the parent as they are. */
 async function visibleTo(
   tx: SqlSession,
   env: ReplicaEnvironment,
-  { grant, scoped }: Direction,
+  { reader }: Direction,
   commit: Commit,
 ): Promise<readonly Change[]> {
-  if (grant === null) return commit.changes;
-  const shown = { ...commit, changes: visibleChanges(commit.changes, env.plans, grant, scoped) };
-  const left = scoped ? await hideOrphans(tx, env.plans, grant, [shown]) : [shown];
+  if (reader === null) return commit.changes;
+  const logged = { version: commit.catalogVersion, changes: commit.changes };
+  const shown = { ...commit, changes: await shownChanges(tx, env, logged, reader) };
+  const left = reader.scoped ? await hideOrphans(tx, env.plans, reader.grant, [shown]) : [shown];
   return left.flatMap(({ changes }) => changes);
 }
 
@@ -76,11 +83,13 @@ async function readVisible(
   visibleOf: (changes: readonly Change[]) => Promise<readonly Change[]>,
 ): Promise<Batch> {
   let batch = await readBatch(tx, direction, place);
-  if (direction.grant === null) return batch;
+  const { reader } = direction;
+  if (reader === null) return batch;
   for (;;) {
     const { ordinal, last } = batch;
     const shown = await visibleOf(batch.changes);
-    const changes = last ? shown : await withoutShownLater(tx, env, direction, { ...place, after: ordinal }, shown);
+    const left = last ? shown : await withoutShownLater(tx, env, direction, { ...place, after: ordinal }, shown);
+    const changes = env.lens.lower(reader.version, left);
     if (changes.length > 0 || last) return { changes, ordinal, last };
     batch = await readBatch(tx, direction, { ...place, after: ordinal });
   }
@@ -118,12 +127,14 @@ async function withoutShownLater(
     evicted.set(change.table, keys);
     for (const key of rowKeys(change, plan)) keys.add(key);
   }
-  if (evicted.size === 0 || direction.grant === null) return changes;
+  const { reader } = direction;
+  if (evicted.size === 0 || reader === null) return changes;
   const shown = new Map([...evicted.keys()].map((table) => [table, new Set<string>()]));
-  const tables = new Set(evicted.keys());
+  const tables = new Set([...evicted.keys()].flatMap((table) => env.lens.namesOf(table)));
   for (let after = place.after, last = false; !last;) {
     const batch = await readBatch(tx, { ...direction, tables }, { ...place, after });
-    for (const change of visibleChanges(batch.changes, env.plans, direction.grant, direction.scoped)) {
+    const lifted = liftStored(env.lens, place.version, batch.changes);
+    for (const change of visibleChanges(lifted, env.plans, reader.grant, reader.scoped)) {
       const plan = env.plans.get(change.table);
       if (change.op === "evict" || plan === undefined) continue;
       for (const key of rowKeys(change, plan)) if (evicted.get(change.table)?.has(key)) shown.get(change.table)?.add(key);

@@ -1,5 +1,6 @@
 import { beginApplying, type ReplicaEnvironment } from "../apply/apply-environment.ts";
 import { applyTruth } from "../apply/apply-truth.ts";
+import { liftCommit } from "../apply/lift-commits.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
 import { purgeDue } from "../scope/purge-scope.ts";
 import { closeHeld, holdCommits } from "../quarantine/hold-commits.ts";
@@ -135,7 +136,7 @@ async function holdOwn(
   const commit = commitOfRow(tenant, row, rows.map(changeOfRow));
   const code = outcome.code ?? "refused-rule";
   if (commit.node !== env.nodeId) return;
-  await holdCommits(tx, env, tenant, [{ commit, code }], null);
+  await holdCommits(tx, env, tenant, [{ commit: liftCommit(env.lens, commit) ?? commit, sealed: commit, code }], null);
   // What it said of other commits is refused with it: these are still to be settled.
   for (const { origin, seq } of actionsOf(commit))
     await tx.query(

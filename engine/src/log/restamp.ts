@@ -9,10 +9,10 @@ import { noteRestamps, type RestampedCommit } from "../journal/note-restamps.ts"
 import { renameLosses } from "../journal/rename-losses.ts";
 import { latestSeen } from "../merge/row-seen.ts";
 import type { Database, SqlSession } from "../store/database.ts";
-import { changeOfRow, COMMIT_COLUMNS, type ChangeRow, type CommitRow } from "./commit-row.ts";
+import { COMMIT_COLUMNS, type ChangeRow, type CommitRow } from "./commit-row.ts";
 import { hex } from "./keep-foreign.ts";
 import { type PlacedChange, readPlacedChanges, renameChanges } from "./rename-changes.ts";
-import { acknowledgedPosition } from "./unacknowledged.ts";
+import { acknowledgedPosition, liftRow } from "./unacknowledged.ts";
 
 interface Restamped {
   readonly row: CommitRow;
@@ -166,17 +166,20 @@ async function correctRowStates(
   tenant: string,
   restamped: readonly Restamped[],
 ): Promise<void> {
+  const versions = new Map(restamped.map(({ row }) => [row.txn, row.catalog_version]));
   const { rows } = await tx.query<ChangeRow>(
     `select txn, table_name, op, columns, row_count, body from hayloft.change where tenant_id = $1 and txn = any($2::bigint[]) and op <> 'evict'`,
     [tenant, restamped.map(({ row }) => row.txn)],
   );
   const touched = new Map<string, Set<string>>();
   for (const row of rows) {
-    const plan = env.plans.get(row.table_name);
-    if (plan?.merges !== true) continue;
-    const keys = touched.get(row.table_name) ?? new Set<string>();
-    touched.set(row.table_name, keys);
-    for (const key of rowKeys(changeOfRow(row), plan)) keys.add(key);
+    for (const change of liftRow(env, { ...row, catalog_version: versions.get(row.txn) ?? env.lens.version })) {
+      const plan = env.plans.get(change.table);
+      if (plan?.merges !== true) continue;
+      const keys = touched.get(change.table) ?? new Set<string>();
+      touched.set(change.table, keys);
+      for (const key of rowKeys(change, plan)) keys.add(key);
+    }
   }
   const renamed = new Map(
     restamped.map(({ row, stamp }) => [`"${row.stamp}", "${row.node_id}"`, `"${String(stamp)}", "${row.node_id}"`]),

@@ -9,7 +9,7 @@ import { EMPTY_ROW, readRowState, UNKNOWN_STAMP, type RowState, type RowValues }
 /** Separates the values of a primary key in `row_key`. */
 export const KEY_SEPARATOR = "\u001f";
 
-/** Per row, names of the columns that an update changed. */
+/** Per row, names of the columns that an update changed, or that an insert of an older version has. */
 export const CHANGED_COLUMN = "$changed";
 /** Per row, the whole `stamps` document: the row is the authority's state, not an edit. Only truth rows carry it. */
 export const STAMPS_COLUMN = "$stamps";
@@ -26,10 +26,60 @@ export const REFUSED_COLUMN = "$refused";
  */
 export const SEEN_COLUMN = "$seen";
 
+/**
+ * In `$refused`: the row takes the place of what is here, whatever the rule says. A replica whose version has another rule for the
+ * table is sent rows in this way.
+ */
+const REPLACED = "*";
+
+/** Marks every row of a truth change as one that replaces. */
+export const asReplacement = (change: Change): Change =>
+  withColumn(
+    withoutColumn(change, REFUSED_COLUMN),
+    REFUSED_COLUMN,
+    Array.from({ length: change.rowCount }, () => REPLACED),
+  );
+
+/** True when some row of the change replaces what is there. */
+export const hasReplacement = (change: Change): boolean => columnOf(change, REFUSED_COLUMN)?.includes(REPLACED) === true;
+
+/** True when a row of a change replaces what is there. */
+export const isReplacement = (change: Change, row: number): boolean => columnOf(change, REFUSED_COLUMN)?.[row] === REPLACED;
+
+/** The change, joining and not replacing where the row is one of the given keys. */
+export function joiningWhere(change: Change, plan: RowPlan, keys: ReadonlySet<string>): Change {
+  if (keys.size === 0 || !hasReplacement(change)) return change;
+  const names = rowKeys(change, plan);
+  const marks = columnOf(change, REFUSED_COLUMN) ?? [];
+  return withColumn(
+    withoutColumn(change, REFUSED_COLUMN),
+    REFUSED_COLUMN,
+    marks.map((mark, row) => (mark === REPLACED && keys.has(names[row] ?? "") ? null : mark)),
+  );
+}
+
 /** The vector of a column, or undefined when the change does not carry it. */
 export function columnOf(change: Change, column: string): readonly CellText[] | undefined {
   const index = change.columns.indexOf(column);
   return index < 0 ? undefined : change.values[index];
+}
+
+/** The change with one more column. */
+export const withColumn = (change: Change, column: string, vector: readonly CellText[]): Change => ({
+  ...change,
+  columns: [...change.columns, column],
+  values: [...change.values, vector],
+});
+
+/** The change without a column; itself when it does not carry it. */
+export function withoutColumn(change: Change, column: string): Change {
+  const place = change.columns.indexOf(column);
+  if (place < 0) return change;
+  return {
+    ...change,
+    columns: change.columns.filter((_, index) => index !== place),
+    values: change.values.filter((_, index) => index !== place),
+  };
 }
 
 /** The primary key without the tenant of every row of a change, as `row_key`. */
@@ -52,7 +102,7 @@ export function rowValues(change: Change, row: number): RowValues {
 /** The stamp that one row of a truth change takes back; null for any other change. */
 export function takenBack(change: Change, row: number): Stamp | null {
   const text = columnOf(change, REFUSED_COLUMN)?.[row];
-  if (text === undefined || text === null) return null;
+  if (text === undefined || text === null || text === REPLACED) return null;
   const [stamp = "0", node = ""] = text.split(" ");
   return { stamp: BigInt(stamp), node };
 }
@@ -88,7 +138,7 @@ export function withoutOverwritten(state: RowState, incoming: RowState, written:
   return { ...state, cells, deleted: returns ? null : state.deleted };
 }
 
-/** Which columns an update changed; null when the change does not say, that is all of them. */
+/** Which columns a change wrote; null when it does not say, that is all of them. */
 function changedColumns(change: Change, row: number): ReadonlySet<string> | null {
   const changed = columnOf(change, CHANGED_COLUMN)?.[row];
   return changed === undefined || changed === null ? null : new Set(changed.split(","));
@@ -105,7 +155,7 @@ export function stateOfChange(change: Change, row: number, written: Written, pla
   }
   const mark = { stamp: written.stamp, node: written.node };
   if (change.op === "delete") return tombstoneOf(change, row, mark, plan);
-  const changed = change.op === "update" ? changedColumns(change, row) : null;
+  const changed = changedColumns(change, row);
   const values = rowValues(change, row);
   const remembered = memoriesOfChange(change, row, written, plan);
   const cells = new Map<string, Register>();

@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { catalog } from "../catalog/catalog.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { text } from "../catalog/column.ts";
+import { addedColumn } from "../catalog/history.ts";
 import { table } from "../catalog/table.ts";
 import { catalogDdl } from "../sql/catalog-ddl.ts";
 import { sampleCatalog } from "../sql/sample-catalog.ts";
@@ -35,7 +36,8 @@ function grownCatalog(): Catalog {
       scope: item.scope,
     } as never);
   });
-  return catalog({ ...sampleCatalog, version: 2, tables: grown });
+  const history = [{ version: 2, changes: [addedColumn("note", "colour")] }];
+  return catalog({ ...sampleCatalog, version: 2, history, tables: grown });
 }
 
 const tableCount = async (database: Database): Promise<number> => {

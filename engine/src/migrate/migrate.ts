@@ -13,6 +13,7 @@ import type { Database, SqlSession } from "../store/database.ts";
 import { ensurePartitions, guardPartitions } from "./ensure-partitions.ts";
 import type { Migration } from "./migration.ts";
 import { checkMigrationNames, pendingMigrations } from "./pending-migrations.ts";
+import { upgradeReplica } from "./upgrade-replica.ts";
 
 export interface MigrateOptions {
   readonly catalog: Catalog;
@@ -33,12 +34,12 @@ const LOCK = 0x6861796c6f6674n;
 
 /**
  * Brings a database to the catalog: the engine's own migrations, the application's, and the generated triggers that
- * capture and guard writes. All of it is one transaction under a lock, so that a failure leaves everything as it was and
+ * capture and guard writes. What the engine keeps of the rows follows the catalog's history. All of it is one transaction under a lock, so that a failure leaves everything as it was and
  * several processes may start at once. Running it again changes nothing. Rows that a migration writes are not captured,
  * because every replica runs the same migrations.
  *
- * Throws `migration-invalid` (an applied migration was altered, removed or put before others), `database-newer` (the
- * database has migrations that come after ours), `migration-failed`, and `identity-invalid` (the database belongs to
+ * Throws `migration-invalid` (an applied migration was altered, removed or put before others, or the history does not reach
+ * the database's version), `database-newer` (the database has migrations or a catalog that come after ours), `migration-failed`, and `identity-invalid` (the database belongs to
  * another node or tier).
  */
 export async function migrate(database: Database, options: MigrateOptions): Promise<MigrateResult> {
@@ -56,9 +57,18 @@ export async function migrate(database: Database, options: MigrateOptions): Prom
     ];
     await checkOwner(tx, options, done.length > 0);
     for (const migration of pending) await apply(tx, migration);
+    await upgradeReplica(tx, options.catalog, options.tier);
     await describeReplica(tx, options);
     await makePartitions(tx, options.catalog);
     return { applied: pending.map((migration) => migration.name) };
+  });
+}
+
+/** Applies migrations to an empty database, in one transaction; rows and triggers come from elsewhere. */
+export async function applyMigrations(database: Database, migrations: readonly Migration[]): Promise<void> {
+  await database.transaction(async (tx) => {
+    await tx.script(bootstrap);
+    for (const migration of migrations) await apply(tx, migration);
   });
 }
 

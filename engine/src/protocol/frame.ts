@@ -120,11 +120,12 @@ export interface SettledFrame {
   readonly origins: readonly { readonly origin: string; readonly seq: number }[];
 }
 
-/** Child to parent: send a snapshot of this log's rows from here on (null: from the start). */
+/** Child to parent: send a snapshot of this log's rows from here on (null: from the start), of these tables only (null: of all). */
 export interface SnapshotRequestFrame {
   readonly type: "snapshot";
   readonly tenant: string;
   readonly cursor: SnapshotCursor | null;
+  readonly tables: readonly string[] | null;
 }
 
 /** Bulk, down: one page. `at` is the log position at which the snapshot began; the tail is streamed from there. */

@@ -67,6 +67,8 @@ export const SCOPE_IDS_MAX = 16_384;
 /** Values in a row key, and columns in a table (Postgres allows 1,600). */
 export const KEY_PARTS_MAX = 32;
 export const COLUMNS_MAX = 1_600;
+/** Tables that one request for a snapshot may name. */
+export const TABLES_MAX = 4_096;
 /** Bytes of one value in a row key. */
 export const KEY_BYTES_MAX = 65_536;
 /** Distinct (table, op, columns) and authors in one body. */

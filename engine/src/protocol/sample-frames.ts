@@ -142,8 +142,8 @@ export const sampleFrames: readonly Frame[] = [
   },
   { type: "credit", bytes: 65_536 },
   { type: "settled", tenant: "acme", origins: [{ origin: sampleUuid(9), seq: 5 }] },
-  { type: "snapshot", tenant: "acme", cursor: null },
-  { type: "snapshot", tenant: "acme", cursor: { tableIndex: 2, afterKey: [sampleUuid(1), "k"] } },
+  { type: "snapshot", tenant: "acme", cursor: null, tables: null },
+  { type: "snapshot", tenant: "acme", cursor: { tableIndex: 2, afterKey: [sampleUuid(1), "k"] }, tables: ["barns", "silos"] },
   {
     type: "page",
     at: cursor,

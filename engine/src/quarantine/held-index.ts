@@ -1,4 +1,5 @@
 import type { ReplicaEnvironment } from "../apply/apply-environment.ts";
+import { liftCommit } from "../apply/lift-commits.ts";
 import type { Commit } from "../commit/commit.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
 import type { SqlSession } from "../store/database.ts";
@@ -124,7 +125,8 @@ export class HeldIndex {
       [this.#source.tenant, places.map(({ table }) => table), places.map(({ key }) => keptKey(key)), before],
     );
     return rows.map((row) => {
-      const { origin, seq, code, peer, commit } = heldOfRow(row);
+      const { origin, seq, code, peer, commit: sealed } = heldOfRow(row);
+      const commit = liftCommit(this.#env.lens, sealed) ?? sealed;
       const chain = row.above && peer !== null ? peer : origin;
       return {
         origin,

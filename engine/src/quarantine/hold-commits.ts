@@ -10,7 +10,10 @@ import { isRetryable } from "./released-by.ts";
 
 /** One commit to set aside. */
 export interface ToHold {
+  /** As the present catalog has it: the places that it touches are found by that. */
   readonly commit: Commit;
+  /** As its author sealed it, which is what is kept; default `commit`. */
+  readonly sealed?: Commit;
   readonly code: ErrorCode;
   /** The held commit that it builds on. */
   readonly cause?: HeldId | null;
@@ -64,7 +67,7 @@ export async function holdCommits(
   peer: string | null,
 ): Promise<void> {
   if (held.length === 0) return;
-  const texts = held.map(({ commit }) => storedText(commit));
+  const texts = held.map(({ commit, sealed }) => storedText(sealed ?? commit));
   await tx.query(
     `insert into hayloft.quarantine (tenant_id, peer, origin, seq, node_id, code, retryable, cause_origin, cause_seq, judged_by, row_count,
       changes, byte_count, tables)

@@ -16,6 +16,8 @@ export interface RefusedOfSlice {
   readonly markOf: (commit: Pick<Commit, "node">) => string;
   /** The slice, for the order. */
   readonly order: readonly Commit[];
+  /** A commit as its author sealed it. */
+  readonly originalOf: (commit: Commit) => Commit;
 }
 
 /**
@@ -26,14 +28,15 @@ export async function settleRefused(
   tx: SqlSession,
   env: ReplicaEnvironment,
   { tenant, from, peer }: Source,
-  { refused, dependants, markOf, order }: RefusedOfSlice,
+  { refused, dependants, markOf, order, originalOf }: RefusedOfSlice,
 ): Promise<void> {
   if (refused.size === 0 && dependants.size === 0) return;
   const held = order.flatMap((commit): readonly ToHold[] => {
     const code = refused.get(commit);
-    if (code !== undefined) return [{ commit, code, judgedBy: markOf(commit) }];
+    if (code !== undefined) return [{ commit, code, sealed: originalOf(commit), judgedBy: markOf(commit) }];
     const cause = dependants.get(commit);
-    return cause === undefined ? [] : [{ commit, code: codeBehind(cause), cause, judgedBy: markOf(commit) }];
+    if (cause === undefined) return [];
+    return [{ commit, code: codeBehind(cause), cause, sealed: originalOf(commit), judgedBy: markOf(commit) }];
   });
   await holdCommits(tx, env, tenant, held, peer);
   const told = from === "child" ? peer : null;

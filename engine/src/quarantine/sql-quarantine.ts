@@ -1,4 +1,5 @@
 import { beginApplying, type ReplicaEnvironment } from "../apply/apply-environment.ts";
+import { liftCommit } from "../apply/lift-commits.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
 import { newId } from "../identity/new-id.ts";
 import type { Database, SqlSession } from "../store/database.ts";
@@ -72,7 +73,9 @@ export class SqlQuarantine implements Quarantine {
       if (!held.complete)
         throw new HayloftError("not-found", { what: "values", node: held.peer, reason: "act where it is held" });
       await nameAuthor(tx, person);
-      const changes = edit === undefined ? held.commit.changes : edit(held.commit.changes);
+      const commit = liftCommit(this.#env.lens, held.commit);
+      if (commit === null) throw new HayloftError("refused-schema", { catalogVersion: held.commit.catalogVersion });
+      const changes = edit === undefined ? commit.changes : edit(commit.changes);
       await writeAgain(tx, this.#env, name.tenant, changes);
       const replacement = await this.#act(tx, held, "resent", person ?? null, reason ?? null);
       await this.#settle(tx, held, "resent");

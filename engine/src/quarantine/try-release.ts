@@ -1,6 +1,7 @@
 import type { ReplicaEnvironment } from "../apply/apply-environment.ts";
 import { grantOf } from "../apply/find-authors.ts";
 import { judgeCommits } from "../apply/judge-commits.ts";
+import { liftCommit, liftCommits } from "../apply/lift-commits.ts";
 import { writeCommits, writeTogether } from "../apply/write-commits.ts";
 import { commitHash, firstPreviousHash } from "../commit/commit-hash.ts";
 import type { Commit } from "../commit/commit.ts";
@@ -41,25 +42,28 @@ export async function sourceOf(tx: SqlSession, tenant: string, peer: string): Pr
  * it goes into the log. Otherwise it stays held, for the reason that holds now.
  */
 export async function tryRelease(tx: SqlSession, env: ReplicaEnvironment, item: HeldCommit): Promise<boolean> {
-  const { commit, peer } = item;
-  const { tenant } = commit;
+  const { peer, tenant } = item;
   if (peer === null) return false;
+  const lifted = liftCommits(env.lens, [item.commit]);
+  const [commit = item.commit] = lifted.commits;
   const source = await sourceOf(tx, tenant, peer);
   const grant = source.from === "child" ? await grantOf(tx, env, tenant, peer) : null;
   if (source.from === "child" && grant === null && needsAuthority(item.code)) return false;
-  const judged = await judgeCommits(tx, env, { ...source, grant }, [commit]);
+  const judged = await judgeCommits(tx, env, { ...source, grant }, lifted);
   const mark = judged.markOf(commit);
   const refusal = judged.refused.get(commit) ?? null;
   if (refusal !== null) return await stays(tx, env, item, refusal, null, mark);
   const index = await HeldIndex.open(tx, env, source);
   const cause = await index.causeBefore(commit);
   if (cause !== null) return await stays(tx, env, item, codeBehind(cause), cause, mark);
-  const stamped = await restamped(tx, item);
+  const stamp = await newStamp(tx, item);
+  const stamped = stamp === null ? commit : { ...commit, stamp };
+  const sealed = stamp === null ? item.commit : { ...item.commit, stamp };
   const written = await writeCommits(tx, env, tenant, [stamped], source.from);
   const failed = written.refused.get(stamped) ?? null;
   if (failed !== null) return await stays(tx, env, item, failed, null, mark);
   const merged = written.replaced.size > 0 || written.merged.size > 0;
-  await settleReleased(tx, env, item, written.replaced.get(stamped) ?? stamped, merged);
+  await settleReleased(tx, env, item, written.replaced.get(stamped) ?? sealed, merged);
   await keepForeign(tx, env, { tenant, peer: env.nodeId, from: "child" }, written.companions);
   return true;
 }
@@ -94,7 +98,7 @@ async function stays(
  * What built on a commit that a person sent again goes on behind the new one, so it gets a stamp of now; otherwise what its
  * author wrote later would lose against what it was written on.
  */
-async function restamped(tx: SqlSession, { commit }: HeldCommit): Promise<Commit> {
+async function newStamp(tx: SqlSession, { commit }: HeldCommit): Promise<bigint | null> {
   const { rows } = await tx.query<{ stamp: string }>(
     `update hayloft.head set stamp = hayloft.next_stamp(stamp) where tenant_id = $1 and exists (
       select from hayloft.quarantine q where q.tenant_id = $1 and q.origin = $2::uuid and q.seq = $3::bigint and q.restamp)
@@ -102,7 +106,7 @@ async function restamped(tx: SqlSession, { commit }: HeldCommit): Promise<Commit
     [commit.tenant, commit.origin, commit.seq],
   );
   const [row] = rows;
-  return row === undefined ? commit : { ...commit, stamp: BigInt(row.stamp) };
+  return row === undefined ? null : BigInt(row.stamp);
 }
 
 async function settleReleased(
@@ -164,14 +168,13 @@ export async function releaseTogether(tx: SqlSession, env: ReplicaEnvironment, i
   if (first === undefined || first.peer === null) return 0;
   const { tenant } = first;
   const { from } = await sourceOf(tx, tenant, first.peer);
-  const merged = await writeTogether(
-    tx,
-    env,
-    tenant,
-    items.map(({ commit }) => commit),
-    from,
-  );
+  const lifted = items.map((item) => liftCommit(env.lens, item.commit));
+  const legible = lifted.filter((commit) => commit !== null);
+  const merged = legible.length < items.length ? null : await writeTogether(tx, env, tenant, legible, from);
   if (merged === null) return 0;
-  for (const item of items) await settleReleased(tx, env, item, item.commit, merged.has(item.commit));
+  for (const [place, item] of items.entries()) {
+    const commit = lifted[place];
+    await settleReleased(tx, env, item, item.commit, commit !== undefined && commit !== null && merged.has(commit));
+  }
   return items.length;
 }

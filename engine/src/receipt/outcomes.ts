@@ -1,10 +1,13 @@
 import type { ReplicaEnvironment } from "../apply/apply-environment.ts";
 import { changesBytes } from "../commit/changes-bytes.ts";
+import { liftCommit } from "../apply/lift-commits.ts";
 import { commitName, touchedKeys } from "../apply/commit-keys.ts";
 import { readTruth } from "../apply/read-truth.ts";
 import type { Change, Commit, Outcome } from "../commit/commit.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
-import { changeOfRow, type ChangeRow } from "../log/commit-row.ts";
+import type { ChangeRow } from "../log/commit-row.ts";
+import { liftRow } from "../log/unacknowledged.ts";
+import { asReplacement } from "../merge/row-change.ts";
 import { readHeld } from "../quarantine/held-commit.ts";
 import { isWaiting } from "../quarantine/released-by.ts";
 import type { CommitOutcome, Grant } from "../replica/replica-storage.ts";
@@ -57,6 +60,8 @@ export async function outcomesToTell(
     readonly grant: Grant | null;
     readonly after: number;
     readonly upTo: number;
+    /** The child's version of the catalog. */
+    readonly version: number;
   },
   commits: readonly Commit[],
   duplicates: readonly Commit[] = [],
@@ -80,8 +85,9 @@ export async function outcomesToTell(
   for (const { origin, seq, outcome, code } of rows.slice(0, OUTCOMES_MAX)) {
     if (bytes > TRUTH_BYTES) break;
     const wantsTruth = tellsTruth(outcome, code);
-    const changes = known.get(commitName({ origin, seq })) ?? (wantsTruth ? await storedChanges(tx, tenant, origin, seq) : []);
-    const truth = wantsTruth ? await truthFor(tx, env, tenant, outcome, changes, told.grant) : [];
+    const changes =
+      known.get(commitName({ origin, seq })) ?? (wantsTruth ? await storedChanges(tx, env, tenant, origin, seq) : []);
+    const truth = wantsTruth ? await truthFor(tx, env, tenant, outcome, changes, told) : [];
     const size = changesBytes(truth);
     if (size <= TRUTH_BYTES_MAX) bytes += size;
     outcomes.push({ origin, seq, outcome, code, truth: size > TRUTH_BYTES_MAX ? [] : truth });
@@ -109,25 +115,33 @@ async function truthFor(
   tenant: string,
   outcome: Outcome,
   changes: readonly Change[],
-  grant: Grant | null,
+  { grant, version }: { readonly grant: Grant | null; readonly version: number },
 ): Promise<readonly Change[]> {
   const truth: Change[] = [];
   for (const [plan, keys] of touchedKeys(changes, env.plans)) {
-    if (outcome === "merged" && !plan.merges) continue;
-    truth.push(...(await readTruth(tx, plan, tenant, [...keys], grant)));
+    const replaces = env.lens.ruleDiffers(version, plan.table.name);
+    if (outcome === "merged" && !plan.merges && !replaces) continue;
+    const rows = await readTruth(tx, plan, tenant, [...keys], grant);
+    truth.push(...(replaces ? rows.map(asReplacement) : rows));
   }
-  return truth;
+  return env.lens.lower(version, truth);
 }
 
 /** The changes of a commit, from the log or from quarantine; empty when neither has it any more. */
-async function storedChanges(session: SqlSession, tenant: string, origin: string, seq: number): Promise<readonly Change[]> {
+async function storedChanges(
+  session: SqlSession,
+  env: ReplicaEnvironment,
+  tenant: string,
+  origin: string,
+  seq: number,
+): Promise<readonly Change[]> {
   const held = await readHeld(session, tenant, origin, seq);
-  if (held !== null) return held.commit.changes;
-  const { rows } = await session.query<ChangeRow>(
-    `select ch.txn, ch.table_name, ch.op, ch.columns, ch.row_count, ch.body
+  if (held !== null) return liftCommit(env.lens, held.commit)?.changes ?? [];
+  const { rows } = await session.query<ChangeRow & { readonly catalog_version: number }>(
+    `select ch.txn, ch.table_name, ch.op, ch.columns, ch.row_count, ch.body, c.catalog_version
     from hayloft.commit c join hayloft.change ch on ch.tenant_id = c.tenant_id and ch.txn = c.txn
     where c.tenant_id = $1 and c.origin = $2::uuid and c.seq = $3::bigint order by ch.ordinal`,
     [tenant, origin, seq],
   );
-  return rows.map(changeOfRow);
+  return rows.flatMap((row) => liftRow(env, row));
 }

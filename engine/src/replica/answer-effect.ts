@@ -86,11 +86,12 @@ const answerers: Answerers = {
   },
   "begin-snapshot": beginSnapshot,
   "read-page": readPage,
-  "apply-pages": async (options, { tenant, pages, ownAfter }) => {
+  "apply-pages": async (options, { tenant, pages, ownAfter, peerVersion, tables }) => {
     const [first] = pages;
     if (first !== undefined) {
       const chunks = pages.map(({ chunk }) => chunk);
-      await options.ports.storage.applySnapshot(parentNode(options), chunks, first.at, ownAfter);
+      const peer = parentNode(options);
+      await options.ports.storage.applySnapshot(peer, chunks, first.at, ownAfter, { peerVersion, tables });
       options.onStored?.();
     }
     return work({ type: "page-applied", tenant });
@@ -106,7 +107,12 @@ async function checkParent(options: AnswerOptions, { hello, welcome }: EffectOf<
   if (parent === null) throw new HayloftError("unavailable", { reason: "no-parent" });
   const valid = ports.verify(parent.publicKey, proofOf("parent", hello, welcome.nonce, parent.node), welcome.signature);
   const signature = ports.identity.sign(proofOf("child", hello, welcome.nonce, parent.node));
-  const positions = valid ? await readPositions(ports, parent.node, [parent.tenant], [sharedTenant, parent.tenant]) : nowhere;
+  const positions = valid
+    ? await readPositions(ports, parent.node, [parent.tenant], {
+        tenants: [sharedTenant, parent.tenant],
+        version: welcome.catalogVersion,
+      })
+    : nowhere;
   return answer({ type: "parent-checked", valid, signature, positions });
 }
 
@@ -124,7 +130,7 @@ async function checkChild(
   if (found === null || !proven) {
     return answer({ type: "child-checked", node: null, positions: nowhere, unready: (await unready?.()) ?? false });
   }
-  const positions = await readPositions(ports, found.node, [sharedTenant, found.grant.tenant], []);
+  const positions = await readPositions(ports, found.node, [sharedTenant, found.grant.tenant], null);
   return answer({ type: "child-checked", node: { node: found.node, grant: found.grant }, positions, unready: false });
 }
 
@@ -134,14 +140,16 @@ async function readPositions(
   { storage }: SessionPorts,
   peer: string,
   ours: readonly string[],
-  snapshots: readonly string[],
+  snapshots: { readonly tenants: readonly string[]; readonly version: number } | null,
 ): Promise<Positions> {
   const heads = await storage.heads([...new Set(ours)]);
   const received = await storage.receivedCursors(peer);
   const acknowledged = await storage.acknowledgedCursors(peer);
-  const unfinished = await Promise.all(snapshots.map(async (tenant) => await storage.unfinishedSnapshot(peer, tenant)));
+  const unfinished = await Promise.all(
+    (snapshots?.tenants ?? []).map(async (tenant) => await storage.unfinishedSnapshot(peer, tenant, snapshots?.version ?? 0)),
+  );
   const [own] = ours;
-  const granted = snapshots.length === 0 || own === undefined ? null : await storage.grantedBy(peer, own);
+  const granted = snapshots === null || own === undefined ? null : await storage.grantedBy(peer, own);
   const staged = await storage.stagedCommits(peer);
   return { heads, received, acknowledged, unfinished: unfinished.filter((item) => item !== null), granted, staged };
 }
@@ -176,8 +184,8 @@ async function beginSnapshot(
 }
 
 async function readPage({ ports }: AnswerOptions, effect: EffectOf<"read-page">): Promise<SessionEvent> {
-  const { tenant, generation, grant, at, cursor, bytesMax } = effect;
-  const chunk = await ports.storage.readSnapshot(grant, tenant, cursor, bytesMax);
+  const { tenant, generation, grant, at, cursor, bytesMax, peerVersion, tables } = effect;
+  const chunk = await ports.storage.readSnapshot(grant, tenant, cursor, bytesMax, { peerVersion, tables });
   const message = chunk === null ? null : encodeFrame({ type: "page", at, chunk });
   return work({ type: "page-read", tenant, generation, message, next: chunk?.next ?? null });
 }

@@ -203,7 +203,7 @@ describe("what a peer may do", () => {
     const child = await connect();
     await child.greet(reader, { credit: 1_000_000_000 });
     await child.next("ready");
-    child.send({ type: "snapshot", tenant, cursor: null });
+    child.send({ type: "snapshot", tenant, cursor: null, tables: null });
     child.socket.pause();
     await eventually(
       async () => hub.children().length,

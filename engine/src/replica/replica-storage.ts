@@ -29,6 +29,8 @@ export interface Cursor {
 
 export interface ReadLogRequest {
   readonly tenant: string;
+  /** The peer's version of the catalog; default ours. A child is sent the changes as its version has them. */
+  readonly peerVersion?: number;
   /** Commits with a position greater than this. */
   readonly after: number;
   readonly peer: string;
@@ -56,7 +58,7 @@ export interface ReadSlice extends LogSlice {
 }
 
 /** Where in a large commit to read on. */
-export interface ReadPartRequest extends Pick<ReadLogRequest, "tenant" | "peer" | "towards" | "grant"> {
+export interface ReadPartRequest extends Pick<ReadLogRequest, "tenant" | "peer" | "peerVersion" | "towards" | "grant"> {
   /** The commit's position. */
   readonly position: number;
   /** Null for the first part; else what the part before gave. */
@@ -102,6 +104,8 @@ export interface ApplyRequest {
   /** `child`: the peer is below us and its grant is checked. `parent`: it is above us and is the authority. */
   readonly from: "child" | "parent";
   readonly grant: Grant | null;
+  /** The peer's version of the catalog, in which the outcomes' rows are told; default ours. */
+  readonly peerVersion?: number;
   readonly slice: LogSlice;
 }
 
@@ -146,6 +150,23 @@ export interface SnapshotChunk {
   readonly next: SnapshotCursor | null;
 }
 
+/** What a snapshot depends on beside the grant. */
+export interface SnapshotPeer {
+  /** The peer's version of the catalog; default ours. Cursors of one version mean nothing to another. */
+  readonly peerVersion?: number;
+  /** Names of the only tables that are wanted, in the child's version of the catalog; null, the default: all. */
+  readonly tables?: readonly string[] | null;
+}
+
+/** A snapshot that was interrupted, or is still to be asked for: where its tail begins and where it goes on. */
+export interface UnfinishedSnapshot {
+  readonly at: Cursor;
+  /** Null: from its first page. */
+  readonly cursor: SnapshotCursor | null;
+  /** The only tables that are wanted, because this replica was upgraded and had no place for their rows before; null: all. */
+  readonly tables: readonly string[] | null;
+}
+
 export interface SnapshotCursor {
   readonly tableIndex: number;
   readonly afterKey: readonly string[] | null;
@@ -186,15 +207,27 @@ export interface ReplicaStorage {
   settledSeqs(tenant: string, origins: readonly string[]): Promise<readonly { readonly origin: string; readonly seq: number }[]>;
   /** Gives our still unacknowledged commits new stamps after a `clock-ahead`; returns how many. */
   restampUnacknowledged(peer: string, tenant: string): Promise<number>;
-  /** A page of a snapshot for a child: rows in its grant and its tier's retention. `cursor` null starts. */
-  readSnapshot(grant: Grant, tenant: string, cursor: SnapshotCursor | null, bytesMax: number): Promise<SnapshotChunk | null>;
+  /** A page of a snapshot for a child: rows in its grant and its tier's retention. Null after the last. */
+  readSnapshot(
+    grant: Grant,
+    tenant: string,
+    cursor: SnapshotCursor | null,
+    bytesMax: number,
+    other?: SnapshotPeer,
+  ): Promise<SnapshotChunk | null>;
   /**
    * Applies pages of one snapshot that follow one another, and remembers where to go on, so that an interrupted snapshot resumes. `ownAfter` is the position of our own
    * log that the peer certainly had when it read the pages; without it, what it has acknowledged by now. Later work of ours stays.
    */
-  applySnapshot(peer: string, chunks: readonly SnapshotChunk[], at: Cursor, ownAfter?: number): Promise<void>;
-  /** Where an unfinished snapshot from this peer stands, or null. */
-  unfinishedSnapshot(peer: string, tenant: string): Promise<{ readonly at: Cursor; readonly cursor: SnapshotCursor } | null>;
+  applySnapshot(
+    peer: string,
+    chunks: readonly SnapshotChunk[],
+    at: Cursor,
+    ownAfter?: number,
+    other?: SnapshotPeer,
+  ): Promise<void>;
+  /** Where an unfinished snapshot from this peer stands, or null. One that a peer of another version began does not count. */
+  unfinishedSnapshot(peer: string, tenant: string, peerVersion?: number): Promise<UnfinishedSnapshot | null>;
   /** The snapshot is complete: the received cursor is `at`, and the log goes on from there. */
   finishSnapshot(peer: string, at: Cursor): Promise<void>;
 }

@@ -36,6 +36,8 @@ import type {
   ReplicaStorage,
   SnapshotChunk,
   SnapshotCursor,
+  SnapshotPeer,
+  UnfinishedSnapshot,
   StagedCommit,
 } from "./replica-storage.ts";
 
@@ -179,19 +181,30 @@ export class SqlReplicaStorage implements ReplicaStorage {
     tenant: string,
     cursor: SnapshotCursor | null,
     bytesMax: number,
+    other: SnapshotPeer = {},
   ): Promise<SnapshotChunk | null> {
-    return await readSnapshot(this.#database, this.#env, { grant, tenant, cursor, bytesMax, nowMs: this.#clock.nowMs() });
+    const nowMs = this.#clock.nowMs();
+    const peer = { peerVersion: this.#env.lens.version, tables: null, ...other };
+    return await readSnapshot(this.#database, this.#env, { grant, tenant, cursor, bytesMax, nowMs, ...peer });
   }
 
-  async applySnapshot(peer: string, chunks: readonly SnapshotChunk[], at: Cursor, ownAfter?: number): Promise<void> {
-    await applySnapshot(this.#database, this.#env, { peer, chunks, at, ownAfter: ownAfter ?? null });
+  async applySnapshot(
+    peer: string,
+    chunks: readonly SnapshotChunk[],
+    at: Cursor,
+    ownAfter?: number,
+    other: SnapshotPeer = {},
+  ): Promise<void> {
+    const from = { peerVersion: this.#env.lens.version, tables: null, ...other };
+    await applySnapshot(this.#database, this.#env, { peer, chunks, at, ownAfter: ownAfter ?? null, ...from });
   }
 
   async unfinishedSnapshot(
     peer: string,
     tenant: string,
-  ): Promise<{ readonly at: Cursor; readonly cursor: SnapshotCursor } | null> {
-    return await unfinishedSnapshot(this.#database, peer, tenant);
+    peerVersion: number = this.#env.lens.version,
+  ): Promise<UnfinishedSnapshot | null> {
+    return await unfinishedSnapshot(this.#database, peer, tenant, peerVersion);
   }
 
   async finishSnapshot(peer: string, at: Cursor): Promise<void> {

@@ -47,7 +47,7 @@ export async function deleteReferring(
   for (let gone = rows; gone.size > 0;) {
     const next = new Map<RowPlan, Set<string>>();
     for (const [plan, keys] of await referringKeys(tx, env, tenant, gone)) {
-      const own = await unsentKeys(tx, tenant, plan);
+      const own = await unsentKeys(tx, env, tenant, plan);
       const free = [...keys].filter((key) => !own.has(key));
       if (free.length > 0) next.set(plan, new Set(free));
     }
@@ -72,7 +72,12 @@ export async function deleteRows(tx: SqlSession, plan: RowPlan, tenant: string, 
 }
 
 /** Row keys that commits changed which our parent has not acknowledged; all such commits when we never had a parent. */
-export async function unsentKeys(tx: SqlSession, tenant: string, plan: RowPlan): Promise<ReadonlySet<string>> {
+export async function unsentKeys(
+  tx: SqlSession,
+  env: ReplicaEnvironment,
+  tenant: string,
+  plan: RowPlan,
+): Promise<ReadonlySet<string>> {
   const { rows } = await tx.query<{ node: string; position: number }>(
     `select p.node_id as node, case when p.acked_incarnation = h.incarnation then coalesce(p.acked_position, 0) else 0 end as position
     from hayloft.peer p join hayloft.head h on h.tenant_id = p.tenant_id
@@ -80,7 +85,8 @@ export async function unsentKeys(tx: SqlSession, tenant: string, plan: RowPlan):
     [tenant],
   );
   const [parent] = rows;
-  return parent === undefined ? new Set() : await unacknowledgedKeys(tx, tenant, parent.node, parent.position, plan);
+  if (parent === undefined) return new Set();
+  return await unacknowledgedKeys(tx, env, { tenant, peer: parent.node, position: parent.position }, plan);
 }
 
 /** Of the given rows those to which others refer. */

@@ -59,7 +59,7 @@ async function purgeTable(tx: SqlSession, env: ReplicaEnvironment, plan: RowPlan
     parameters,
   );
   if (rows.length === 0) return 0;
-  const own = await unsentKeys(tx, tenant, plan);
+  const own = await unsentKeys(tx, env, tenant, plan);
   const gone = rows.map((row) => rowKeyOf(plan, row)).filter((key) => !own.has(key));
   await deleteReferring(tx, env, tenant, new Map([[plan, gone]]), "grant");
   const kept = await referredKeys(tx, env, tenant, plan, gone);

@@ -10,6 +10,6 @@ export function applyPart(state: Replication, log: IncomingLog, item: Extract<In
   const grant = state.towards === "down" ? state.grant : null;
   return {
     state: withIncoming(state, { ...log, applying: { bytes, after, upTo: part.last ? upTo : log.position } }),
-    effects: [{ type: "apply-part", request: { peer: state.peer, from, grant, part: rest } }],
+    effects: [{ type: "apply-part", request: { peer: state.peer, peerVersion: state.peerVersion, from, grant, part: rest } }],
   };
 }

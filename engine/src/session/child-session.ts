@@ -33,8 +33,10 @@ interface Greeting {
 }
 interface Checking extends Omit<Greeting, "phase"> {
   readonly phase: "checking";
+  /** The parent's version of the catalog. */
+  readonly parentVersion: number;
 }
-interface Proving extends Omit<Greeting, "phase"> {
+interface Proving extends Omit<Checking, "phase"> {
   readonly phase: "proving";
   readonly positions: Positions;
 }
@@ -157,7 +159,11 @@ function greet({ config }: Idle, event: EventOf<"opened">, at: Moment): ChildSte
 function onWelcome(state: Greeting, welcome: WelcomeFrame): ChildStep {
   const refusal = refusalOfWelcome(state.config.local, state.config.parentNode, welcome);
   if (refusal !== null) return end(refusal.code, refusal.details);
-  return { state: { ...state, phase: "checking" }, effects: [{ type: "check-parent", hello: state.hello, welcome }] };
+  const parentVersion = welcome.catalogVersion;
+  return {
+    state: { ...state, phase: "checking", parentVersion },
+    effects: [{ type: "check-parent", hello: state.hello, welcome }],
+  };
 }
 
 function onParentChecked(state: Checking, event: EventOf<"answer">, at: Moment): ChildStep {
@@ -180,6 +186,7 @@ function onReady(state: Proving, ready: ReadyFrame, at: Moment): ChildStep {
     {
       local,
       peer: config.parentNode,
+      peerVersion: state.parentVersion,
       towards: "up",
       grant: ready.grant,
       ours: positions,

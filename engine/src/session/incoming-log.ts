@@ -2,12 +2,20 @@ import { changesBytes } from "../commit/changes-bytes.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
 import type { ErrorDetails } from "../error/hayloft-error.ts";
 import type { CommitsFrame, PageFrame } from "../protocol/frame.ts";
-import type { ApplyResult, CommitOutcome, Cursor, LogHead, LogSlice, StagedCommit } from "../replica/replica-storage.ts";
+import type {
+  ApplyResult,
+  CommitOutcome,
+  Cursor,
+  LogHead,
+  LogSlice,
+  StagedCommit,
+  UnfinishedSnapshot,
+} from "../replica/replica-storage.ts";
 import { applyPart } from "./apply-part.ts";
 import type { Handled, IncomingLog, Inbound, Replication } from "./replication-state.ts";
 import { andThen, unchanged, withIncoming } from "./replication-state.ts";
 import type { SessionEffect } from "./session-effect.ts";
-import type { ReplicationEvent, UnfinishedSnapshot } from "./session-event.ts";
+import type { ReplicationEvent } from "./session-event.ts";
 import { SessionFault } from "./session-fault.ts";
 
 /** What an earlier session left unfinished. */
@@ -35,6 +43,7 @@ export function incomingLog(
     rejects: 0,
     toldUpTo: null,
     snapshotAt: null,
+    snapshotTables: null,
     unfinished: unfinished ?? null,
     ownAfter: 0,
     // All pages were read before this head.
@@ -144,7 +153,16 @@ function applyPages(state: Replication, log: IncomingLog): Handled {
   }
   return {
     state: withIncoming(state, { ...log, queue: log.queue.slice(pages.length), applying: { bytes, upTo: log.position } }),
-    effects: [{ type: "apply-pages", tenant: log.tenant, pages, ownAfter: log.ownAfter }],
+    effects: [
+      {
+        type: "apply-pages",
+        tenant: log.tenant,
+        pages,
+        ownAfter: log.ownAfter,
+        peerVersion: state.peerVersion,
+        tables: log.snapshotTables,
+      },
+    ],
   };
 }
 
@@ -154,7 +172,9 @@ function applyProbe(state: Replication, log: IncomingLog, after: number | null):
   const slice = { tenant, incarnation, after: after ?? position, upTo: position, head: position, commits: [] };
   return {
     state: withIncoming(state, { ...log, applying: { bytes: 0, after: slice.after, upTo: position, probe: true } }),
-    effects: [{ type: "apply", request: { peer: state.peer, from: "child", grant: state.grant, slice } }],
+    effects: [
+      { type: "apply", request: { peer: state.peer, peerVersion: state.peerVersion, from: "child", grant: state.grant, slice } },
+    ],
   };
 }
 
@@ -188,7 +208,7 @@ function applySlices(state: Replication, log: IncomingLog, first: LogSlice): Han
       queue: log.queue.slice(joined.length),
       applying: { bytes, after: slice.after, upTo: slice.upTo },
     }),
-    effects: [{ type: "apply", request: { peer: state.peer, from, grant, slice } }],
+    effects: [{ type: "apply", request: { peer: state.peer, peerVersion: state.peerVersion, from, grant, slice } }],
   };
 }
 

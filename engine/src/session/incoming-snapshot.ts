@@ -17,16 +17,28 @@ export function requestSnapshot(state: Replication, tenant: string): Handled {
   const resumed = log.unfinished?.at.incarnation === log.incarnation ? log.unfinished : undefined;
   const own = state.outgoing.get(tenant);
   const ownAfter = own === undefined ? 0 : Math.min(own.acknowledged, own.told);
-  const asked = { mode: "snapshot", snapshotAt: resumed?.at ?? null, unfinished: null, ownAfter, fillUntil: "unknown" } as const;
+  const tables = resumed?.tables ?? null;
+  const asked = {
+    mode: "snapshot",
+    snapshotAt: resumed?.at ?? null,
+    snapshotTables: tables,
+    unfinished: null,
+    ownAfter,
+    fillUntil: "unknown",
+  } as const;
   const next = { ...log, ...asked, rejects, parts: null };
   return {
     state: withIncoming(state, next),
     effects: [
       { type: "filling", tenant, filling: true },
-      { type: "send", frame: { type: "snapshot", tenant, cursor: resumed?.cursor ?? null } },
+      { type: "send", frame: { type: "snapshot", tenant, cursor: resumed?.cursor ?? null, tables } },
     ],
   };
 }
+
+/** What an earlier session left does not serve any more: the next snapshot is a whole one. */
+export const forgetUnfinished = (state: Replication, tenant: string): Replication =>
+  withIncoming(state, { ...incomingOf(state, tenant), unfinished: null });
 
 /** Stores the grant of this session when another was in force, or none is known. */
 export function tellGrant(state: Replication, before: string | null): Handled {
@@ -39,14 +51,14 @@ export function tellGrant(state: Replication, before: string | null): Handled {
 export function onGrantTaken(state: Replication, event: Extract<ReplicationEvent, { type: "grant-taken" }>): Handled {
   const log = state.incoming.get(event.tenant);
   if (!event.changed || log === undefined) return unchanged(state);
-  return requestSnapshot(withIncoming(state, { ...log, unfinished: null }), event.tenant);
+  return requestSnapshot(forgetUnfinished(state, event.tenant), event.tenant);
 }
 
 /** Rows that came into scope have others beneath them, which are in no commit: a snapshot brings them. */
 export function refillAfter(state: Replication, tenant: string, refill: boolean): Handled {
   const log = incomingOf(state, tenant);
   if (!refill || log.mode === "snapshot") return unchanged(state);
-  return requestSnapshot(withIncoming(state, { ...log, unfinished: null }), tenant);
+  return requestSnapshot(forgetUnfinished(state, tenant), tenant);
 }
 
 /** The parent cannot go on where we are, because it pruned its log. */

@@ -90,6 +90,7 @@ function readAhead(state: Replication, tenant: string): Handled {
     tenant,
     after: log.read,
     peer: state.peer,
+    peerVersion: state.peerVersion,
     towards: state.towards,
     grant: state.towards === "down" ? state.grant : null,
     bytesMax: singly ? 1 : limits.sliceBytes,
@@ -106,8 +107,9 @@ function readSnapshot(state: Replication, log: OutgoingLog): Handled {
   if (snapshot === null) return unchanged(state);
   const busy = withOutgoing(state, { ...log, busy: true });
   if (snapshot.at === null) return { state: busy, effects: [{ type: "begin-snapshot", tenant, generation }] };
-  const { grant, local } = state;
-  const page = { tenant, generation, grant, at: snapshot.at, cursor: snapshot.cursor, bytesMax: local.limits.pageBytes };
+  const { grant, local, peerVersion } = state;
+  const { at, cursor, tables } = snapshot;
+  const page = { tenant, generation, grant, at, cursor, bytesMax: local.limits.pageBytes, peerVersion, tables };
   return { state: busy, effects: [{ type: "read-page", ...page }] };
 }
 

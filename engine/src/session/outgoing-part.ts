@@ -23,6 +23,7 @@ export function readPart(state: Replication, log: OutgoingLog, part: OutgoingPar
     position: part.position,
     after: part.after,
     peer: state.peer,
+    peerVersion: state.peerVersion,
     towards: state.towards,
     grant: state.towards === "down" ? state.grant : null,
   };

@@ -10,14 +10,14 @@ export function onSnapshotRequest(state: Replication, frame: SnapshotRequestFram
   const log = outgoingOf(state, frame.tenant);
   const rejects = log.rejects + 1;
   if (rejects > state.local.limits.rejectsMax) throw new SessionFault("limit-reached", { limit: "rejects", code: "snapshot" });
-  const snapshot = { at: null, cursor: frame.cursor };
+  const snapshot = { at: null, cursor: frame.cursor, tables: frame.tables };
   return unchanged(withOutgoing(state, restart(log, log.told, { mode: "snapshot", snapshot, rejects })));
 }
 
 export function onSnapshotBegun(state: Replication, event: Extract<ReplicationEvent, { type: "snapshot-begun" }>): Handled {
   const log = outgoingOf(state, event.tenant);
   if (log.generation !== event.generation || log.snapshot === null) return unchanged(state);
-  return unchanged(withOutgoing(state, { ...log, busy: false, snapshot: { at: event.at, cursor: log.snapshot.cursor } }));
+  return unchanged(withOutgoing(state, { ...log, busy: false, snapshot: { ...log.snapshot, at: event.at } }));
 }
 
 export function onPageRead(state: Replication, event: Extract<ReplicationEvent, { type: "page-read" }>): Handled {
@@ -25,7 +25,7 @@ export function onPageRead(state: Replication, event: Extract<ReplicationEvent, 
   if (log.generation !== event.generation || log.snapshot === null) return unchanged(state);
   const queue = event.message === null ? [] : [{ bytes: event.message, tells: null }];
   // `cursor` null would start again: a finished snapshot is one whose `snapshot` is null while the mode still says so.
-  const snapshot = event.message === null || event.next === null ? null : { at: log.snapshot.at, cursor: event.next };
+  const snapshot = event.message === null || event.next === null ? null : { ...log.snapshot, cursor: event.next };
   return unchanged(
     withOutgoing(state, { ...log, busy: false, queue, snapshot, finishing: snapshot === null ? log.snapshot.at : null }),
   );

@@ -185,10 +185,14 @@ function onChildChecked(state: Admitting, event: EventOf<"answer">, at: Moment):
   if (answer.type !== "child-checked") return refuse(state, event);
   if (answer.node === null)
     return answer.unready ? end("unavailable", { reason: "filling", afterMs: unreadyMs }) : end("auth-failed");
-  const { local, prove } = state;
+  const { local, prove, hello } = state;
   const { grant, node } = answer.node;
   const { heads, received, staged } = answer.positions;
-  const opened = openReplication({ local, peer: node, towards: "down", grant, ours: answer.positions, theirs: prove }, at);
+  const peerVersion = hello.catalogVersion;
+  const opened = openReplication(
+    { local, peer: node, peerVersion, towards: "down", grant, ours: answer.positions, theirs: prove },
+    at,
+  );
   const ready: Frame = {
     type: "ready",
     grant,

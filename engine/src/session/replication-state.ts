@@ -1,8 +1,16 @@
 import type { PageFrame, PartFrame, SnapshotDoneFrame } from "../protocol/frame.ts";
-import type { AckRecord, Cursor, Grant, LogSlice, PartPlace, SnapshotCursor, StagedCommit } from "../replica/replica-storage.ts";
+import type {
+  AckRecord,
+  Cursor,
+  Grant,
+  LogSlice,
+  PartPlace,
+  SnapshotCursor,
+  StagedCommit,
+  UnfinishedSnapshot,
+} from "../replica/replica-storage.ts";
 import type { LocalSide } from "./local-side.ts";
 import type { SessionEffect } from "./session-effect.ts";
-import type { UnfinishedSnapshot } from "./session-event.ts";
 
 /** A bulk frame that is encoded and waits for the peer's credit. */
 export interface Outbound {
@@ -52,7 +60,12 @@ export interface OutgoingLog {
   readonly recording: boolean;
   /** Acknowledged and waiting until the one before is recorded. */
   readonly nextAck: AckRecord | null;
-  readonly snapshot: { readonly at: Cursor | null; readonly cursor: SnapshotCursor | null } | null;
+  readonly snapshot: {
+    readonly at: Cursor | null;
+    readonly cursor: SnapshotCursor | null;
+    /** The only tables that were asked for; null: all. */
+    readonly tables: readonly string[] | null;
+  } | null;
   /** Where the snapshot began whose last page was read. */
   readonly finishing: Cursor | null;
   /** After a snapshot the first slice is sent even if it is empty: it tells the child when it is full. */
@@ -88,6 +101,8 @@ export interface IncomingLog {
   readonly toldUpTo: number | null;
   /** Where the snapshot in progress began, which is where the log goes on. */
   readonly snapshotAt: Cursor | null;
+  /** The only tables that the snapshot in progress is of; null: all. */
+  readonly snapshotTables: readonly string[] | null;
   /** The snapshot that an earlier session left unfinished; null when there is none, or it goes on already. */
   readonly unfinished: UnfinishedSnapshot | null;
   /** The position of our own log that the parent certainly had when it read the pages of the snapshot. */
@@ -102,6 +117,8 @@ export interface IncomingLog {
 export interface Replication {
   readonly local: LocalSide;
   readonly peer: string;
+  /** The peer's version of the catalog. */
+  readonly peerVersion: number;
   /** Which way our own log goes. `down`: the peer is our child. */
   readonly towards: "up" | "down";
   /** The child's grant when the peer is our child; ours, as the parent states it, otherwise. */

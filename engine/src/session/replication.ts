@@ -1,5 +1,5 @@
 import type { Frame } from "../protocol/frame.ts";
-import type { Cursor, Grant, LogHead, StagedCommit } from "../replica/replica-storage.ts";
+import type { Cursor, Grant, LogHead, StagedCommit, UnfinishedSnapshot } from "../replica/replica-storage.ts";
 import { beat, onPing, onPong } from "./heartbeat.ts";
 import { endFilling, incomingLog, onApplied, onApplyFailed, onCommits } from "./incoming-log.ts";
 import { onPart, onPartStaged } from "./incoming-part.ts";
@@ -9,6 +9,7 @@ import {
   onPageApplied,
   onSnapshotDone,
   onSnapshotFinished,
+  forgetUnfinished,
   onGrantTaken,
   refillAfter,
   requestSnapshot,
@@ -32,7 +33,7 @@ import { onPartRead } from "./outgoing-part.ts";
 import { finishSnapshots, onPageRead, onSnapshotBegun, onSnapshotRequest } from "./outgoing-snapshot.ts";
 import type { Handled, Replication } from "./replication-state.ts";
 import { andThen, unchanged } from "./replication-state.ts";
-import type { Positions, ReplicationEvent, UnfinishedSnapshot } from "./session-event.ts";
+import type { Positions, ReplicationEvent } from "./session-event.ts";
 import { reportedFault, SessionFault } from "./session-fault.ts";
 import { afterApply, onOutcomesDue, onSettled, onSettledRead, onTopMoved, tellAgain } from "./settled.ts";
 
@@ -40,6 +41,8 @@ import { afterApply, onOutcomesDue, onSettled, onSettledRead, onTopMoved, tellAg
 export interface Opening {
   readonly local: LocalSide;
   readonly peer: string;
+  /** The peer's version of the catalog. */
+  readonly peerVersion: number;
   readonly towards: "up" | "down";
   readonly grant: Grant;
   /** Tenants of which rows may still be missing since an earlier session. */
@@ -62,7 +65,7 @@ const unfinishedOf = ({ unfinished }: Positions, tenant: string): UnfinishedSnap
 
 /** Opens both streams where the two sides stand. */
 export function openReplication(opening: Opening, at: Moment): Handled {
-  const { local, peer, towards, grant, ours, theirs } = opening;
+  const { local, peer, peerVersion, towards, grant, ours, theirs } = opening;
   const logsUp = [grant.tenant];
   const logsDown = grant.tenant === local.sharedTenant ? [grant.tenant] : [local.sharedTenant, grant.tenant];
   const out = ours.heads.filter(({ tenant }) => (towards === "up" ? logsUp : logsDown).includes(tenant));
@@ -70,6 +73,7 @@ export function openReplication(opening: Opening, at: Moment): Handled {
   const state: Replication = {
     local,
     peer,
+    peerVersion,
     towards,
     grant,
     outgoing: new Map(out.map((head) => [head.tenant, towards === "up" ? upward(head, opening) : downward(head, opening)])),
@@ -134,7 +138,12 @@ function downward(head: LogHead, { theirs }: Opening): ReturnType<typeof outgoin
 function fill(opened: Handled, { ours, theirs }: Opening): Handled {
   let result = opened;
   for (const head of theirs.heads) {
-    if (!opened.state.incoming.has(head.tenant) || knows(cursorOf(ours.received, head.tenant), head)) continue;
+    if (!opened.state.incoming.has(head.tenant)) continue;
+    // After an upgrade the rows of some tables are wanted although the log goes on.
+    const isPartial = (unfinishedOf(ours, head.tenant)?.tables ?? null) !== null;
+    const isKnown = knows(cursorOf(ours.received, head.tenant), head);
+    if (isKnown && !isPartial) continue;
+    if (isPartial && !isKnown) result = andThen(result, (now) => unchanged(forgetUnfinished(now, head.tenant)));
     result = andThen(result, (now) => requestSnapshot(now, head.tenant));
   }
   return result;

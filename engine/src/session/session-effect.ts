@@ -62,12 +62,16 @@ export type SessionEffect =
       readonly at: Cursor;
       readonly cursor: SnapshotCursor | null;
       readonly bytesMax: number;
+      readonly peerVersion: number;
+      readonly tables: readonly string[] | null;
     }
   | {
       readonly type: "apply-pages";
       readonly tenant: string;
       readonly pages: readonly PageFrame[];
       readonly ownAfter: number;
+      readonly peerVersion: number;
+      readonly tables: readonly string[] | null;
     }
   | { readonly type: "finish-snapshot"; readonly at: Cursor }
   | { readonly type: "take-grant"; readonly tenant: string; readonly granted: string }

@@ -10,6 +10,7 @@ import type {
   PartPlace,
   SnapshotCursor,
   StagedCommit,
+  UnfinishedSnapshot,
 } from "../replica/replica-storage.ts";
 
 export interface SettledSeq {
@@ -21,12 +22,6 @@ export interface SettledSeq {
 export interface RegisteredNode {
   readonly node: string;
   readonly grant: Grant;
-}
-
-/** A snapshot that was interrupted: where it began and where it goes on. */
-export interface UnfinishedSnapshot {
-  readonly at: Cursor;
-  readonly cursor: SnapshotCursor;
 }
 
 /** Where both logs stand on this side when a session opens. */

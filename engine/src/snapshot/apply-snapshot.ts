@@ -14,7 +14,7 @@ import { rowKeys, rowValues, STAMPS_COLUMN } from "../merge/row-change.ts";
 import { EMPTY_ROW, latestStamp, readRowState, type RowState } from "../merge/row-state.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import { checkRoom, holdCommits } from "../quarantine/hold-commits.ts";
-import type { Cursor, SnapshotChunk, SnapshotCursor } from "../replica/replica-storage.ts";
+import type { Cursor, SnapshotChunk, SnapshotCursor, SnapshotPeer, UnfinishedSnapshot } from "../replica/replica-storage.ts";
 import { deleteRows } from "../scope/evict-dependents.ts";
 import { noteEviction } from "../scope/eviction-receipt.ts";
 import { purgeScope } from "../scope/purge-scope.ts";
@@ -23,9 +23,22 @@ import type { Database, SqlParameter, SqlSession } from "../store/database.ts";
 import { sqlstateOf } from "../store/sql-error.ts";
 import { afterKeySql } from "./page-query.ts";
 
+interface SnapshotPages extends Required<SnapshotPeer> {
+  readonly peer: string;
+  readonly chunks: readonly SnapshotChunk[];
+  readonly at: Cursor;
+  readonly ownAfter: number | null;
+}
+
+/** What `hayloft.peer.snapshot_cursor` holds. */
 interface StoredSnapshot {
   readonly at: Cursor;
-  readonly cursor: SnapshotCursor;
+  /** Null: no page has come. */
+  readonly cursor: SnapshotCursor | null;
+  /** The version of the catalog of the peer that made the cursor; absent: none has yet. */
+  readonly version?: number;
+  /** The only tables that are asked for; absent: all. */
+  readonly tables?: readonly string[];
   /** Per table the row keys that go when all pages are here, because rows of later pages may still refer to them. */
   readonly gone?: Readonly<Record<string, readonly string[]>>;
   /** The position of our own log that the parent had when the first page was read. */
@@ -39,21 +52,15 @@ interface StoredSnapshot {
  * others refer to are deleted when the snapshot is complete. A row of a page that refers to one written since that table was
  * read is set aside until the tail brings the other.
  */
-export async function applySnapshot(
-  database: Database,
-  env: ReplicaEnvironment,
-  pages: {
-    readonly peer: string;
-    readonly chunks: readonly SnapshotChunk[];
-    readonly at: Cursor;
-    readonly ownAfter: number | null;
-  },
-): Promise<void> {
-  const { peer, chunks, at } = pages;
+export async function applySnapshot(database: Database, env: ReplicaEnvironment, pages: SnapshotPages): Promise<void> {
+  const { peer, chunks, at, peerVersion, tables } = pages;
   const { tenant } = at;
   await database.transaction(async (tx) => {
     const { before, acknowledged, isAhead } = await openSnapshot(tx, peer, tenant, pages.ownAfter);
-    const resumes = before?.at.incarnation === at.incarnation && before.at.position === at.position;
+    const resumes =
+      before?.at.incarnation === at.incarnation &&
+      before.at.position === at.position &&
+      (before.version === undefined || before.version === peerVersion);
     const known = Math.min(acknowledged, pages.ownAfter ?? Infinity);
     const ownAfter = resumes ? Math.min(before.ownAfter ?? known, known) : known;
     const gone: Record<string, readonly string[]> = { ...(resumes ? before.gone : undefined) };
@@ -62,7 +69,7 @@ export async function applySnapshot(
       const { change } = chunk;
       const plan = env.plans.get(change.table);
       if (plan === undefined) throw new HayloftError("refused-schema", { table: change.table });
-      const own = isAhead ? await unacknowledgedKeys(tx, tenant, peer, known, plan) : nothing;
+      const own = isAhead ? await unacknowledgedKeys(tx, env, { tenant, peer, position: known }, plan) : nothing;
       if (plan.table.flow !== "up") {
         const missing = await missingKeys(tx, plan, tenant, { change, from, next: chunk.next }, own);
         if (env.referenced.has(change.table)) gone[change.table] = [...(gone[change.table] ?? []), ...missing];
@@ -74,6 +81,8 @@ export async function applySnapshot(
     await storeSnapshot(tx, peer, tenant, {
       at,
       cursor: from ?? { tableIndex: env.writeOrder.length, afterKey: null },
+      version: peerVersion,
+      ...(tables === null ? {} : { tables }),
       gone,
       ownAfter,
     });
@@ -266,7 +275,7 @@ async function forgetGone(tx: SqlSession, env: ReplicaEnvironment, peer: string,
     const plan = env.plans.get(name);
     const listed = gone[name] ?? [];
     if (plan === undefined || listed.length === 0) continue;
-    const own = await unacknowledgedKeys(tx, tenant, peer, after, plan);
+    const own = await unacknowledgedKeys(tx, env, { tenant, peer, position: after }, plan);
     const evictions = listed
       .filter((key) => !own.has(key))
       .map((key) => {
@@ -303,9 +312,22 @@ async function storeSnapshot(tx: SqlSession, peer: string, tenant: string, snaps
   );
 }
 
-/** Where an unfinished snapshot from this peer stands, or null. */
-export const unfinishedSnapshot = async (session: SqlSession, peer: string, tenant: string): Promise<StoredSnapshot | null> =>
-  await storedSnapshot(session, peer, tenant, false);
+/**
+ * Where an unfinished snapshot from this peer stands, or null. A peer of another version would take the cursor for something else,
+ * so that one begins again.
+ */
+export async function unfinishedSnapshot(
+  session: SqlSession,
+  peer: string,
+  tenant: string,
+  peerVersion: number,
+): Promise<UnfinishedSnapshot | null> {
+  const stored = await storedSnapshot(session, peer, tenant, false);
+  if (stored === null) return null;
+  const { at, cursor, version, tables = null } = stored;
+  if (version === undefined || version === peerVersion) return { at, cursor, tables };
+  return tables === null ? null : { at, cursor: null, tables };
+}
 
 /**
  * The snapshot is complete: the received cursor is `at`. On a relay a place in the log, which is in no stream, stands for the
@@ -319,7 +341,7 @@ export async function finishSnapshot(database: Database, env: ReplicaEnvironment
       `insert into hayloft.peer (node_id, tenant_id, relation, received_incarnation, received_position) values ($1::uuid, $2, 'parent', $3::uuid, $4::bigint)
       on conflict (node_id, tenant_id) do update
         set received_incarnation = excluded.received_incarnation, received_position = excluded.received_position, snapshot_cursor = null,
-          refill_due = false`,
+          refill_due = peer.refill_due and coalesce(peer.snapshot_cursor ? 'tables', false)`,
       [peer, at.tenant, at.incarnation, at.position],
     );
     await purgeScope(tx, env, peer, at.tenant);

@@ -1,9 +1,10 @@
 import { type ReplicaEnvironment, setTextForm } from "../apply/apply-environment.ts";
-import type { CellText } from "../commit/commit.ts";
+import type { CellText, Change } from "../commit/commit.ts";
+import { CHANGED_COLUMN, columnOf, STAMPS_COLUMN, withColumn, withoutColumn } from "../merge/row-change.ts";
 import { utf8Length } from "../commit/changes-bytes.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
-import type { Grant, SnapshotChunk, SnapshotCursor } from "../replica/replica-storage.ts";
+import type { Grant, SnapshotChunk, SnapshotCursor, SnapshotPeer } from "../replica/replica-storage.ts";
 import type { Database } from "../store/database.ts";
 import { sqlstateOf } from "../store/sql-error.ts";
 import { type PageQuery, pageQuery } from "./page-query.ts";
@@ -12,11 +13,22 @@ import { type PageQuery, pageQuery } from "./page-query.ts";
 const PAGE_ROWS_MAX = 5_000;
 const FIRST_PAGE_ROWS = 200;
 
-/** Tables that a snapshot for a tier holds, referenced tables first. The order is part of the cursor. */
-const snapshotTables = (env: ReplicaEnvironment, tier: string): readonly RowPlan[] =>
+interface SnapshotRequest extends Required<SnapshotPeer> {
+  readonly grant: Grant;
+  readonly tenant: string;
+  readonly cursor: SnapshotCursor | null;
+  readonly bytesMax: number;
+  readonly nowMs: number;
+}
+
+/** Tables that a snapshot holds for a child, referenced tables first: those that it keeps, knows and wants. The order is part of the cursor. */
+const snapshotTables = (env: ReplicaEnvironment, { grant, tables, peerVersion }: SnapshotRequest): readonly RowPlan[] =>
   env.writeOrder.flatMap((name) => {
     const plan = env.plans.get(name);
-    return plan === undefined || plan.table.retain[tier] === undefined || !plan.table.returns ? [] : [plan];
+    const there = env.lens.nameAt(peerVersion, name);
+    const wanted = there !== null && (tables === null || tables.includes(there));
+    if (plan === undefined || !wanted || plan.table.retain[grant.tier] === undefined || !plan.table.returns) return [];
+    return [plan];
   });
 
 /**
@@ -26,18 +38,12 @@ const snapshotTables = (env: ReplicaEnvironment, tier: string): readonly RowPlan
 export async function readSnapshot(
   database: Database,
   env: ReplicaEnvironment,
-  request: {
-    readonly grant: Grant;
-    readonly tenant: string;
-    readonly cursor: SnapshotCursor | null;
-    readonly bytesMax: number;
-    readonly nowMs: number;
-  },
+  request: SnapshotRequest,
 ): Promise<SnapshotChunk | null> {
-  const { grant, tenant, cursor, bytesMax, nowMs } = request;
+  const { grant, tenant, cursor, bytesMax, nowMs, peerVersion } = request;
   const shared = tenant === env.catalog.sharedTenant;
   if (grant.tenant !== tenant && !shared) throw new HayloftError("refused-scope", { tenant });
-  const tables = snapshotTables(env, grant.tier);
+  const tables = snapshotTables(env, request);
   const tableIndex = cursor?.tableIndex ?? 0;
   const plan = tables[tableIndex];
   if (plan === undefined) return null;
@@ -67,9 +73,30 @@ export async function readSnapshot(
   const afterKey = plan.keyColumns.map((column) => vectors[column]?.[kept - 1] ?? "");
   return {
     tenant,
-    change: { table: plan.table.name, op: "insert", columns, values: values.map(cut), rowCount: kept },
-    stamps: stamps === null ? null : cut(stamps),
+    ...lowered(
+      env,
+      peerVersion,
+      { table: plan.table.name, op: "insert", columns, values: values.map(cut), rowCount: kept },
+      stamps === null ? null : cut(stamps),
+    ),
     next: more && kept > 0 ? { tableIndex, afterKey } : nextTable,
+  };
+}
+
+/** Rows and stamps as the child's version has them. */
+function lowered(
+  env: ReplicaEnvironment,
+  peerVersion: number,
+  change: Change,
+  stamps: readonly CellText[] | null,
+): Pick<SnapshotChunk, "change" | "stamps"> {
+  if (peerVersion === env.lens.version) return { change, stamps };
+  const marked = stamps === null ? change : withColumn(change, STAMPS_COLUMN, stamps);
+  const [result = change] = env.lens.lower(peerVersion, [marked]);
+  // Marks of filled columns say nothing here: a page is no edit.
+  return {
+    change: withoutColumn(withoutColumn(result, STAMPS_COLUMN), CHANGED_COLUMN),
+    stamps: stamps === null ? null : (columnOf(result, STAMPS_COLUMN) ?? stamps),
   };
 }
 

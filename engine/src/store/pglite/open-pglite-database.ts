@@ -1,11 +1,13 @@
 import { platform } from "#platform";
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import type { HayloftError } from "../../error/hayloft-error.ts";
+import { HayloftError } from "../../error/hayloft-error.ts";
+import type { DatabaseRebuild } from "../../migrate/rebuild-database.ts";
 import { ConnectedDatabase } from "../connected-database.ts";
 import type { Database } from "../database.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { PgliteConnectionSource } from "./pglite-connection.ts";
+import { needsUpgrade, resumeSwitch, settleDirectory, upgradeDirectory, type UpgradeStep } from "./upgrade-directory.ts";
 import { WorkerEngine } from "./worker-engine.ts";
 
 export interface PgliteOptions {
@@ -15,6 +17,12 @@ export interface PgliteOptions {
   readonly durable?: boolean;
   /** A prepared image (`.tar.gz` of a data directory) for a new store; default is a cached one, or `initdb`. */
   readonly image?: string;
+  /**
+   * How the tables are made anew when the directory is of another version of PGlite. Without it such a directory is refused.
+   */
+  readonly rebuild?: DatabaseRebuild;
+  /** Called as the move to another version of PGlite goes on. */
+  readonly onUpgrade?: (step: UpgradeStep) => void;
   /** Called once when the open store is lost: after a failed fsync, an abort of PGlite, or the end of its thread. */
   readonly onFatal?: (error: HayloftError) => void;
 }
@@ -24,7 +32,8 @@ export interface PgliteOptions {
  * the lock of the process that has it open. The durability is D2, D1 with `durable: false`, D0 in memory.
  *
  * Throws `store-locked` when another process, or this one, has the directory open; `store-unsafe` when fsync does not
- * happen; `store-full` when the disk has no room; `store-failed` otherwise. Once lost, the database answers every call with
+ * happen; `store-full` when the disk has no room; `store-version` when another PGlite made the directory and it cannot be moved;
+ * `store-failed` otherwise. A directory of an earlier PGlite is moved first, see `upgradeDirectory`. Once lost, the database answers every call with
  * `store-failed` or `store-full`; a statement that was running then may have taken effect. Close it and open it again.
  *
  * All statements share PGlite's one connection and run one after the other, each commit with an fsync of its own: write
@@ -34,13 +43,11 @@ export async function openPgliteDatabase(options: PgliteOptions): Promise<Databa
   const { dataDir } = options;
   if (dataDir !== null) mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const lock = dataDir === null ? null : await lockDirectory(dataDir);
+  const pgdata = dataDir === null ? null : path.resolve(dataDir, "pgdata");
   try {
-    const { engine, durability } = await WorkerEngine.open({
-      dataDir: dataDir === null ? null : path.resolve(dataDir, "pgdata"),
-      durable: options.durable ?? true,
-      image: options.image ?? null,
-      onFatal: options.onFatal ?? (() => undefined),
-    });
+    if (pgdata !== null) await bringUpToDate(pgdata, options);
+    const { engine, durability } = await openEngine(pgdata, options);
+    if (pgdata !== null) settleDirectory(pgdata, Date.now());
     const release = async (): Promise<void> => {
       try {
         await engine.close();
@@ -53,6 +60,27 @@ export async function openPgliteDatabase(options: PgliteOptions): Promise<Databa
     await lock?.release();
     throw error;
   }
+}
+
+const openEngine = async (pgdata: string | null, options: PgliteOptions) =>
+  await WorkerEngine.open({
+    dataDir: pgdata,
+    durable: options.durable ?? true,
+    image: options.image ?? null,
+    onFatal: options.onFatal ?? (() => undefined),
+  });
+
+/** Finishes or makes a move to the installed PGlite. */
+async function bringUpToDate(pgdata: string, options: PgliteOptions): Promise<void> {
+  resumeSwitch(pgdata);
+  if (!needsUpgrade(pgdata)) return;
+  const { rebuild, onUpgrade } = options;
+  if (rebuild === undefined) throw new HayloftError("store-version", { reason: "nobody says how its tables are made" });
+  const open = async (directory: string): Promise<Database> => {
+    const { engine, durability } = await openEngine(directory, { ...options, onFatal: () => undefined });
+    return pgliteDatabase(engine, durability, async () => await engine.close());
+  };
+  await upgradeDirectory(pgdata, { open, rebuild, ...(onUpgrade === undefined ? {} : { onStep: onUpgrade }) });
 }
 
 /** The `Database` over a running engine; `release` is called by its `close`. */

@@ -1,0 +1,40 @@
+import { spawnSync } from "node:child_process";
+import { expect, it, vi } from "vitest";
+import { openPgliteDatabase } from "../store/pglite/open-pglite-database.ts";
+import { fleetVersions } from "../testing/fleet-versions.ts";
+import { tempDir } from "../testing/temp-dir.ts";
+import { compareCatalog } from "./compare-catalog.ts";
+import { migrate } from "./migrate.ts";
+
+vi.setConfig({ testTimeout: 600_000 });
+
+const program = new URL("../testing/migrate-program.js", import.meta.url).pathname;
+const [first, , third] = fleetVersions;
+const owner = { nodeId: "019abc00-0000-7000-8000-000000000001", tier: "edge" };
+
+it("S11.4 a process that is killed in the middle of a migration leaves the version before it, and the next start completes it", async () => {
+  const dataDir = await tempDir();
+  const before = await openPgliteDatabase({ dataDir });
+  await migrate(before, { ...first, ...owner });
+  await before.query("insert into note (tenant_id, id, body) values ('t', 'a', 'unsent')");
+  await before.close();
+
+  const run = (killBefore: number) => spawnSync(process.execPath, [program, dataDir, String(killBefore)], { encoding: "utf8" });
+  for (const statement of [6, 14, 22]) {
+    expect({ statement, signal: run(statement).signal }).toEqual({ statement, signal: "SIGKILL" });
+    const left = await openPgliteDatabase({ dataDir });
+    const { rows } = await left.query("select catalog_version, (select body from note) as body from hayloft.replica");
+    expect({ statement, rows }).toEqual({ statement, rows: [{ catalog_version: 1, body: "unsent" }] });
+    expect(await compareCatalog(left, first.catalog)).toEqual([]);
+    await left.close();
+  }
+  const { stdout } = run(0);
+  expect(Number(/^migrated (\d+)$/m.exec(stdout)?.[1])).toBeGreaterThan(22);
+  const after = await openPgliteDatabase({ dataDir });
+  const { rows } = await after.query(
+    "select catalog_version, (select words from note) as words, (select count(*) from hayloft.commit) as commits from hayloft.replica",
+  );
+  expect(rows).toEqual([{ catalog_version: 3, words: "unsent", commits: 1 }]);
+  expect(await compareCatalog(after, third.catalog)).toEqual([]);
+  await after.close();
+});
