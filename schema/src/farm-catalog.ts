@@ -77,6 +77,7 @@ export const farmCatalog = catalog({
 
     media.mediaObjects,
     media.mediaVariants,
+    media.mediaRequests,
     media.mediaPresence,
     media.mediaTransfers,
     media.mediaUploads,

@@ -96,6 +96,7 @@ CREATE TABLE tenants (
   status text COLLATE "C" NOT NULL DEFAULT 'active',
   type text COLLATE "C" NOT NULL DEFAULT 'standard',
   region text COLLATE "C" NOT NULL DEFAULT 'TH',
+  cloud_media text COLLATE "C" NOT NULL DEFAULT 'none',
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT tenants_pkey PRIMARY KEY (tenant_id),
@@ -104,6 +105,7 @@ CREATE TABLE tenants (
   CONSTRAINT tenants_name_check CHECK (char_length(name) between 1 and 200),
   CONSTRAINT tenants_status_allowed_check CHECK (status IN ('active', 'inactive', 'suspended')),
   CONSTRAINT tenants_type_allowed_check CHECK (type IN ('standard', 'enterprise', 'trial')),
+  CONSTRAINT tenants_cloud_media_allowed_check CHECK (cloud_media IN ('none', 'variants', 'all')),
   CONSTRAINT tenants_id_is_tenant_check CHECK (id = tenant_id)
 );
 CREATE INDEX tenants_tenant_id_status_idx ON tenants (tenant_id, status);
@@ -352,7 +354,6 @@ CREATE TABLE tenant_quotas (
   max_storage_gb integer,
   max_api_calls_per_day integer,
   raw_telemetry_years integer NOT NULL DEFAULT 2,
-  cloud_media boolean NOT NULL DEFAULT false,
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT tenant_quotas_pkey PRIMARY KEY (tenant_id),
@@ -1134,6 +1135,24 @@ CREATE TABLE media_variants (
 );
 CREATE INDEX media_variants_tenant_id_farm_id_created_at_idx ON media_variants (tenant_id, farm_id, created_at DESC);
 CREATE INDEX media_variants_tenant_id_barn_id_created_at_idx ON media_variants (tenant_id, barn_id, created_at DESC);
+
+CREATE TABLE media_requests (
+  tenant_id text COLLATE "C" NOT NULL,
+  media_id uuid NOT NULL,
+  variant text COLLATE "C" NOT NULL,
+  farm_id text COLLATE "C" NOT NULL,
+  barn_id text COLLATE "C" NOT NULL,
+  requested_by text COLLATE "C" NOT NULL,
+  requested_at timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT media_requests_pkey PRIMARY KEY (tenant_id, media_id, variant),
+  CONSTRAINT media_requests_tenant_id_check CHECK (char_length(tenant_id) between 1 and 128),
+  CONSTRAINT media_requests_media_id_check CHECK (substr(media_id::text, 15, 1) in ('7', '8')),
+  CONSTRAINT media_requests_variant_allowed_check CHECK (variant IN ('original', 'preview', 'thumbnail')),
+  CONSTRAINT media_requests_farm_id_check CHECK (char_length(farm_id) between 1 and 128),
+  CONSTRAINT media_requests_barn_id_check CHECK (char_length(barn_id) between 1 and 128)
+);
+CREATE INDEX media_requests_tenant_id_farm_id_requested_at_idx ON media_requests (tenant_id, farm_id, requested_at DESC);
+CREATE INDEX media_requests_tenant_id_barn_id_requested_at_idx ON media_requests (tenant_id, barn_id, requested_at DESC);
 
 CREATE TABLE media_presence (
   tenant_id text COLLATE "C" NOT NULL,

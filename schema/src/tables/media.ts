@@ -1,4 +1,17 @@
-import { appendOnly, bigint, boolean, column, forever, integer, local, oneOf, table, text, timestamptz } from "@hayloft/engine";
+import {
+  appendOnly,
+  bigint,
+  boolean,
+  column,
+  forever,
+  integer,
+  local,
+  oneOf,
+  singleWriter,
+  table,
+  text,
+  timestamptz,
+} from "@hayloft/engine";
 import { createdAt, naturalRef, outsideId, ownId, tenantId, updatedAt } from "../farm-columns.ts";
 import { keepWindow } from "../tiers.ts";
 
@@ -141,6 +154,33 @@ export const mediaTransfers = table("media_transfers", {
   flow: "local",
   rule: local(),
   retain: here,
+});
+
+// The wish travels down as a row, so that it waits for the link like everything else.
+export const mediaRequests = table("media_requests", {
+  about: "Bytes that the hub asks a site for, whatever the tenant keeps in the cloud.",
+  group: "media",
+  category: "operational",
+  columns: {
+    tenant_id: tenantId(),
+    media_id: ownId(),
+    variant: variantKind(),
+    farm_id: outsideId(),
+    barn_id: outsideId(),
+    requested_by: text(),
+    requested_at: createdAt(),
+  },
+  primaryKey: ["tenant_id", "media_id", "variant"],
+  indexes: [
+    ["tenant_id", "farm_id", "requested_at desc"],
+    ["tenant_id", "barn_id", "requested_at desc"],
+  ],
+  scope: barnScope,
+  writers: ["cloud"],
+  flow: "down",
+  rule: singleWriter("cloud"),
+  retain: keepWindow("requested_at", 90),
+  lane: 2,
 });
 
 export const mediaUploads = table("media_uploads", {

@@ -41,6 +41,8 @@ export const tenants = table("tenants", {
     status: oneOf("active", "inactive", "suspended").default("'active'"),
     type: oneOf("standard", "enterprise", "trial").default("'standard'"),
     region: text().default("'TH'"),
+    // Which bytes of images the hub keeps as well. Every node of the tenant has to know it.
+    cloud_media: oneOf("none", "variants", "all").default("'none'"),
     created_at: createdAt(),
     updated_at: updatedAt(),
   },
@@ -312,7 +314,6 @@ export const tenantQuotas = table("tenant_quotas", {
     max_storage_gb: integer().nullable(),
     max_api_calls_per_day: integer().nullable(),
     raw_telemetry_years: integer().default("2").check("{} between 2 and 7"),
-    cloud_media: boolean().default("false"),
     created_at: createdAt(),
     updated_at: updatedAt(),
   },
