@@ -93,3 +93,7 @@ export * from "./explain/explanation-text.ts";
 export * from "./journal/journal.ts";
 export { listLosses } from "./journal/list-losses.ts";
 export * from "./journal/undo-loss.ts";
+export * from "./review/review.ts";
+export { listReviews } from "./review/list-reviews.ts";
+export * from "./review/decide-review.ts";
+export * from "./review/review-text.ts";

@@ -297,7 +297,7 @@ describe("who writes and how it ends", () => {
     const rule = farmCatalog.byName.get("weight_sessions")?.rule.columns;
     expect(rule?.["device_id"]).toEqual({ kind: "singleWriter", tier: "edge" });
     expect(rule?.["image_count"]).toEqual({ kind: "derived" });
-    expect(rule?.["notes"]).toBeUndefined();
+    expect(rule?.["notes"]?.kind).toBe("document");
     expect(rule?.["batch_id"]).toBeUndefined();
   });
 

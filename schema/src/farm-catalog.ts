@@ -9,6 +9,7 @@ import * as local from "./tables/node-local.ts";
 import * as records from "./tables/records.ts";
 import * as registry from "./tables/registry.ts";
 import * as standards from "./tables/standards.ts";
+import * as stock from "./tables/stock.ts";
 import * as telemetry from "./tables/telemetry.ts";
 import * as weighing from "./tables/weighing.ts";
 import { scopes, sharedTenant, tiers } from "./tiers.ts";
@@ -92,6 +93,7 @@ export const farmCatalog = catalog({
     records.barnDailyCount,
     records.barnLogPage,
     records.barnGeneticProfile,
+    stock.barnStock,
 
     feed.feedFormula,
     feed.feedLot,

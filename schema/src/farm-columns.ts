@@ -56,12 +56,18 @@ export const voidColumns = () => ({
   void_reason: freeText().nullable(),
 });
 
+/** Several people write on in a note, each on their own device: what all of them wrote stays. */
+export const note = (): ColumnRule => column.document({ kind: "text", bytesMax: 32_768 });
+
+/** A note that several people write on. Its length is the document's limit, which a merge may pass and a CHECK must not stop. */
+export const noteText = (): Column<string, true, false> => text().nullable();
+
 /** Void and notes are the only columns of an append-only record that change after it was made. */
 export const correctable: ColumnRules = {
   voided_at: column.setOnce(),
   voided_by: column.setOnce(),
   void_reason: column.setOnce(),
-  notes: column.lastWriterWins(),
+  notes: note(),
 };
 
 /** A void needs its time and its reason together. */

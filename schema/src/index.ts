@@ -1,4 +1,5 @@
 export * from "./audit/audit-quarantine.ts";
+export * from "./audit/audit-review.ts";
 export * from "./farm-catalog.ts";
 export * from "./mqtt/envelope.ts";
 export * from "./mqtt/payload-schemas.ts";

@@ -11,6 +11,9 @@ export const dailyCountId = (tenant: string, barn: string, day: string): string 
 /** The id of the page of a day in a barn's log book; `day` is `YYYY-MM-DD`. */
 export const logPageId = (tenant: string, barn: string, day: string): string => derivedId("barn_log_page", [tenant, barn, day]);
 
+/** The id of an item that is kept in a barn. */
+export const barnStockId = (tenant: string, barn: string, item: string): string => derivedId("barn_stock", [tenant, barn, item]);
+
 /** The id of what a model saw in an image: the same image and model give one result, however often they are asked. */
 export const inferenceResultId = (tenant: string, media: string, modelVersion: string): string =>
   derivedId("inference_results", [tenant, media, modelVersion]);

@@ -13,6 +13,7 @@ import {
   addStationCommands,
   addTenantCommands,
 } from "./registry-commands.ts";
+import { addReviewCommands } from "./review-commands.ts";
 import { addServiceCommands } from "./service-commands.ts";
 
 /** All commands of `hayloft-hub`. */
@@ -37,6 +38,7 @@ export function hubProgram(context: CommandContext): Command {
   addNodeCommands(program, context);
   addQuarantineCommands(program, context);
   addJournalCommands(program, context);
+  addReviewCommands(program, context);
   return program;
 }
 

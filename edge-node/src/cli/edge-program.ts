@@ -10,6 +10,7 @@ import { isLoopback } from "../settings/loopback.ts";
 import { askDaemon, tellDaemon } from "./ask-daemon.ts";
 import type { CliPort } from "./cli-port.ts";
 import { addJournalCommands } from "./journal-commands.ts";
+import { addReviewCommands } from "./review-commands.ts";
 import { exitCodes } from "./cli-port.ts";
 import { runDaemon } from "./run-daemon.ts";
 import { listText, parseList, parseStatus, statusText } from "./status-text.ts";
@@ -27,6 +28,7 @@ export function edgeProgram(loaded: LoadedEdgeConfig, port: CliPort, finish: (co
   addListCommands(program, loaded, port);
   addQuarantineCommands(program, loaded, port);
   addJournalCommands(program, loaded, port);
+  addReviewCommands(program, loaded, port);
   addBlockCommands(program, loaded, port);
   return program;
 }

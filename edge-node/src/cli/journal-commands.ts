@@ -1,18 +1,8 @@
-import { HayloftError } from "@hayloft/engine";
 import type { Command } from "commander";
-import * as v from "valibot";
 import type { LoadedEdgeConfig } from "../settings/load-edge-config.ts";
 import { askDaemon, tellDaemon } from "./ask-daemon.ts";
 import type { CliPort } from "./cli-port.ts";
-import { parseList } from "./status-text.ts";
-
-const shownText = v.object({ text: v.string() });
-
-function textOf(answer: unknown): string {
-  const parsed = v.safeParse(shownText, answer);
-  if (parsed.success) return parsed.output.text;
-  throw new HayloftError("unavailable", { reason: "what answers there is not this version of the daemon" });
-}
+import { parseList, textOf } from "./status-text.ts";
 
 interface ListOptions {
   readonly table?: string;

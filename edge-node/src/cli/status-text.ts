@@ -104,3 +104,12 @@ function cellText(value: unknown): string {
 function plain(text: string): string {
   return text.replaceAll(/\p{Cc}/gu, "\u{FFFD}");
 }
+
+const shownText = v.object({ text: v.string() });
+
+/** What an entry of a list says for people. */
+export function textOf(answer: unknown): string {
+  const parsed = v.safeParse(shownText, answer);
+  if (parsed.success) return parsed.output.text;
+  throw new HayloftError("unavailable", { reason: "what answers there is not this version of the daemon" });
+}

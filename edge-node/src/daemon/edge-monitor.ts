@@ -3,6 +3,7 @@ import { farmCatalog, type FarmRows } from "@hayloft/schema";
 import type { Broker } from "../broker/mqtt-message.ts";
 import type { EdgeMetrics } from "../http/edge-metrics.ts";
 import type { JournalPort } from "../http/journal-routes.ts";
+import type { ReviewPort } from "../http/review-routes.ts";
 import type { EdgePort } from "../http/edge-routes.ts";
 import type { Ingress } from "../ingress/ingress.ts";
 import { listRefused } from "../ingress/refused-messages.ts";
@@ -45,6 +46,7 @@ export class EdgeMonitor implements EdgePort {
   readonly #startedMs: number;
   readonly quarantine: EdgeQuarantine;
   readonly journal: JournalPort;
+  readonly reviews: ReviewPort;
 
   constructor(parts: MonitorParts) {
     this.#parts = parts;
@@ -55,6 +57,7 @@ export class EdgeMonitor implements EdgePort {
       journal: replica.journal,
       explain: async (table, key, column) => await replica.explain(table, key, column),
     };
+    this.reviews = { tenant, reviews: replica.reviews };
     this.#startedMs = parts.clock.nowMs();
   }
 

@@ -2,6 +2,7 @@ import type { TableDigest } from "@hayloft/engine";
 import type { EdgeStatus, Readiness } from "../daemon/edge-status.ts";
 import { type JournalPort, journalRoutes } from "./journal-routes.ts";
 import { type QuarantinePort, quarantineRoutes } from "./quarantine-routes.ts";
+import { type ReviewPort, reviewRoutes } from "./review-routes.ts";
 import type { Route } from "./http-routes.ts";
 import { errorReply, json, limitOf } from "./http-routes.ts";
 import { statusPage } from "./status-page.ts";
@@ -15,6 +16,7 @@ export interface EdgePort {
   digests(): Promise<readonly TableDigest[]>;
   readonly quarantine: QuarantinePort;
   readonly journal: JournalPort;
+  readonly reviews: ReviewPort;
   refused(limit: number): Promise<readonly Readonly<Record<string, unknown>>[]>;
   blocks(): Promise<readonly Readonly<Record<string, unknown>>[]>;
   /** Blocks a device or station on this site at once, link or no link. */
@@ -49,6 +51,7 @@ export function edgeRoutes(edge: EdgePort): readonly Route[] {
     get("/api/v1/sync/digest", async () => json({ tables: await edge.digests() })),
     ...quarantineRoutes(edge.quarantine),
     ...journalRoutes(edge.journal),
+    ...reviewRoutes(edge.reviews),
     get("/api/v1/ingress/refused", async ({ query }) =>
       json({ items: await edge.refused(limitOf(query, LIST_DEFAULT, LIST_MAX)) }),
     ),

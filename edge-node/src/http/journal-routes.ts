@@ -1,8 +1,9 @@
 import type { Explanation, Journal, JournalFilter } from "@hayloft/engine";
-import { explanationText, isHayloftError, lossText } from "@hayloft/engine";
+import { explanationText, lossText } from "@hayloft/engine";
 import * as v from "valibot";
+import { answered } from "./answered.ts";
 import type { HttpReply, Route } from "./http-routes.ts";
-import { errorReply, json, limitOf } from "./http-routes.ts";
+import { errorReply, limitOf } from "./http-routes.ts";
 
 /** What the endpoints need of the barn's journal. */
 export interface JournalPort {
@@ -76,16 +77,4 @@ async function explainReply(port: JournalPort, query: URLSearchParams): Promise<
     const explanation = await port.explain(table, key, textOf(query, "column") ?? null);
     return { ...explanation, text: explanationText(explanation) };
   });
-}
-
-/** What the person can do something about comes with the engine's own words. */
-async function answered(work: () => Promise<object>): Promise<HttpReply> {
-  try {
-    return json(await work());
-  } catch (error) {
-    if (isHayloftError(error, "not-found")) return errorReply(404, error.code, error.message);
-    const theirs = ["request-invalid", "write-refused", "undo-refused", "commit-too-large", "sql-failed"];
-    if (isHayloftError(error) && theirs.includes(error.code)) return errorReply(400, error.code, error.message);
-    throw error;
-  }
 }

@@ -192,6 +192,11 @@ export const errorCodes = {
     "The lost value cannot be put back.",
     "Read the reason in the details, and write the value anew.",
   ),
+  "review-changed": entry(
+    "never",
+    "The values that wait for a decision are no longer those of this id, or somebody has decided.",
+    "List the reviews again and decide on what is there now.",
+  ),
   "receipt-timeout": entry("backoff", "The commit did not reach the asked level in time.", "It is still on its way; ask again."),
 
   // Enrolment and configuration

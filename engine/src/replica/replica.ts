@@ -4,6 +4,7 @@ import type { ErrorCode } from "../error/error-codes.ts";
 import type { Quarantine } from "../quarantine/quarantine.ts";
 import type { Explanation } from "../explain/explanation.ts";
 import type { Journal } from "../journal/journal.ts";
+import type { Reviews } from "../review/review.ts";
 import type { AskedCommit, CommitReceipt } from "../receipt/read-receipt.ts";
 import type { Link } from "../link/link.ts";
 import type { Database, SqlSession } from "../store/database.ts";
@@ -59,6 +60,8 @@ export interface Replica<Rows> {
   receiptOfRow(table: string, key: readonly string[], tenant?: string): Promise<CommitReceipt | null>;
   /** What lost a merge, and how to put it back. */
   readonly journal: Journal;
+  /** Values that wait for a person's decision, and the decision. */
+  readonly reviews: Reviews;
   /**
    * Everything that is known here of a cell, or of a row without `column`: what stands and who wrote it, the rule, the commits with
    * their times, what lost, what is held. Throws `not-found` for an unknown table or column.

@@ -16,6 +16,8 @@ import { explainRow } from "../explain/explain-row.ts";
 import type { Explanation } from "../explain/explanation.ts";
 import type { Journal } from "../journal/journal.ts";
 import { replicaJournal } from "../journal/replica-journal.ts";
+import { replicaReviews } from "../review/replica-reviews.ts";
+import type { Reviews } from "../review/review.ts";
 import { type AskedCommit, type CommitReceipt, readReceipts } from "../receipt/read-receipt.ts";
 import { receiptOfRow } from "../receipt/receipt-of-row.ts";
 import { sealedCommit } from "../log/sealed-commit.ts";
@@ -75,6 +77,7 @@ class RunningReplica<Rows> implements Replica<Rows> {
   readonly #receipts: ReceiptSource;
   readonly quarantine: Quarantine;
   readonly journal: Journal;
+  readonly reviews: Reviews;
   readonly #tenant: string | null;
   readonly #progress = new Set<() => void>();
   readonly #closed = new AbortController();
@@ -86,12 +89,9 @@ class RunningReplica<Rows> implements Replica<Rows> {
     const ports = portsOf(options, storage);
     this.quarantine = storage.quarantine;
     this.#tenant = identity.tenant;
-    this.journal = replicaJournal({
-      database,
-      catalog: options.catalog,
-      tenant: identity.tenant,
-      receiptOf: (commit) => this.receipt(commit),
-    });
+    const receiptOf = (commit: CommitId): Receipt => this.receipt(commit);
+    this.journal = replicaJournal({ database, catalog: options.catalog, tenant: identity.tenant, receiptOf });
+    this.reviews = replicaReviews({ database, catalog: options.catalog, tenant: identity.tenant, receiptOf });
     this.database = database;
     this.db = kyselyOf<Rows>(database);
     this.#catalog = options.catalog;

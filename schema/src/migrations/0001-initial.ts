@@ -920,7 +920,6 @@ CREATE TABLE weight_sessions (
   CONSTRAINT weight_sessions_final_weight_kg_check CHECK (final_weight_kg >= 0),
   CONSTRAINT weight_sessions_image_count_check CHECK (image_count >= 0),
   CONSTRAINT weight_sessions_announced_image_count_check CHECK (announced_image_count >= 0),
-  CONSTRAINT weight_sessions_notes_check CHECK (char_length(notes) <= 10000),
   CONSTRAINT weight_sessions_cancelled_by_check CHECK (substr(cancelled_by::text, 15, 1) in ('7', '8')),
   CONSTRAINT weight_sessions_cancel_reason_check CHECK (char_length(cancel_reason) <= 10000)
 );
@@ -1553,7 +1552,6 @@ CREATE TABLE barn_daily_count (
   CONSTRAINT barn_daily_count_average_weight_kg_check CHECK (average_weight_kg >= 0),
   CONSTRAINT barn_daily_count_mortality_count_check CHECK (mortality_count >= 0),
   CONSTRAINT barn_daily_count_cull_count_check CHECK (cull_count >= 0),
-  CONSTRAINT barn_daily_count_notes_check CHECK (char_length(notes) <= 10000),
   CONSTRAINT barn_daily_count_external_ref_check CHECK (char_length(external_ref) between 1 and 128),
   CONSTRAINT barn_daily_count_created_by_user_id_check CHECK (substr(created_by_user_id::text, 15, 1) in ('7', '8'))
 );
@@ -1636,6 +1634,42 @@ CREATE UNIQUE INDEX barn_genetic_profile_tenant_id_external_ref_partial_key ON b
 CREATE INDEX barn_genetic_profile_tenant_id_farm_id_idx ON barn_genetic_profile (tenant_id, farm_id);
 CREATE INDEX barn_genetic_profile_tenant_id_barn_id_idx ON barn_genetic_profile (tenant_id, barn_id);
 CREATE INDEX barn_genetic_profile_tenant_id_created_at_idx ON barn_genetic_profile (tenant_id, created_at DESC);
+
+CREATE TABLE barn_stock (
+  tenant_id text COLLATE "C" NOT NULL,
+  id uuid NOT NULL DEFAULT '00000000-0000-8000-8000-000000000000',
+  farm_id text COLLATE "C" NOT NULL,
+  barn_id text COLLATE "C" NOT NULL,
+  item_code text COLLATE "C" NOT NULL,
+  item_name text COLLATE "C" NOT NULL,
+  unit text COLLATE "C" NOT NULL,
+  on_hand numeric(14, 3) NOT NULL DEFAULT 0,
+  order_below numeric(14, 3),
+  notes text COLLATE "C",
+  created_at timestamptz NOT NULL DEFAULT now(),
+  updated_at timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT barn_stock_pkey PRIMARY KEY (tenant_id, id),
+  CONSTRAINT barn_stock_tenant_id_barn_id_item_code_key UNIQUE (tenant_id, barn_id, item_code),
+  CONSTRAINT barn_stock_tenant_id_check CHECK (char_length(tenant_id) between 1 and 128),
+  CONSTRAINT barn_stock_id_check CHECK (substr(id::text, 15, 1) = '8'),
+  CONSTRAINT barn_stock_farm_id_check CHECK (char_length(farm_id) between 1 and 128),
+  CONSTRAINT barn_stock_barn_id_check CHECK (char_length(barn_id) between 1 and 128),
+  CONSTRAINT barn_stock_item_code_check CHECK (char_length(item_code) between 1 and 128),
+  CONSTRAINT barn_stock_item_name_check CHECK (char_length(item_name) between 1 and 200),
+  CONSTRAINT barn_stock_unit_allowed_check CHECK (unit IN ('kg', 'l', 'ml', 'piece')),
+  CONSTRAINT barn_stock_order_below_check CHECK (order_below >= 0)
+);
+CREATE INDEX barn_stock_tenant_id_farm_id_idx ON barn_stock (tenant_id, farm_id);
+CREATE INDEX barn_stock_tenant_id_item_code_idx ON barn_stock (tenant_id, item_code);
+CREATE OR REPLACE FUNCTION hayloft.derive_barn_stock() RETURNS trigger LANGUAGE plpgsql
+  SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET extra_float_digits = 1 AS $function$
+BEGIN
+  NEW.id := hayloft.derived_id('barn_stock', ARRAY[NEW.tenant_id::text, NEW.barn_id::text, NEW.item_code::text]);
+  RETURN NEW;
+END
+$function$;
+CREATE TRIGGER hayloft_derive BEFORE INSERT ON barn_stock FOR EACH ROW EXECUTE FUNCTION hayloft.derive_barn_stock();
+ALTER TABLE barn_stock ENABLE ALWAYS TRIGGER hayloft_derive;
 
 CREATE TABLE feed_formula (
   tenant_id text COLLATE "C" NOT NULL,
@@ -1728,7 +1762,6 @@ CREATE TABLE feed_delivery (
   CONSTRAINT feed_delivery_delivery_ref_check CHECK (char_length(delivery_ref) between 1 and 128),
   CONSTRAINT feed_delivery_quantity_kg_check CHECK (quantity_kg >= 0),
   CONSTRAINT feed_delivery_unit_cost_check CHECK (unit_cost >= 0),
-  CONSTRAINT feed_delivery_notes_check CHECK (char_length(notes) <= 10000),
   CONSTRAINT feed_delivery_external_ref_check CHECK (char_length(external_ref) between 1 and 128),
   CONSTRAINT feed_delivery_created_by_user_id_check CHECK (substr(created_by_user_id::text, 15, 1) in ('7', '8')),
   CONSTRAINT feed_delivery_void_reason_check CHECK (char_length(void_reason) <= 10000),
@@ -1807,7 +1840,6 @@ CREATE TABLE feed_intake_record (
   CONSTRAINT feed_intake_record_event_id_check CHECK (char_length(event_id) between 1 and 128),
   CONSTRAINT feed_intake_record_external_ref_check CHECK (char_length(external_ref) between 1 and 128),
   CONSTRAINT feed_intake_record_idempotency_key_check CHECK (char_length(idempotency_key) between 1 and 128),
-  CONSTRAINT feed_intake_record_notes_check CHECK (char_length(notes) <= 10000),
   CONSTRAINT feed_intake_record_created_by_user_id_check CHECK (substr(created_by_user_id::text, 15, 1) in ('7', '8')),
   CONSTRAINT feed_intake_record_void_reason_check CHECK (char_length(void_reason) <= 10000),
   CONSTRAINT feed_intake_record_void_is_whole_check CHECK ((voided_at is null) = (void_reason is null)),
@@ -1879,7 +1911,6 @@ CREATE TABLE feed_inventory_snapshot (
   CONSTRAINT feed_inventory_snapshot_feed_lot_id_check CHECK (substr(feed_lot_id::text, 15, 1) in ('7', '8')),
   CONSTRAINT feed_inventory_snapshot_quantity_kg_check CHECK (quantity_kg >= 0),
   CONSTRAINT feed_inventory_snapshot_source_allowed_check CHECK (source IN ('MANUAL', 'SENSOR')),
-  CONSTRAINT feed_inventory_snapshot_notes_check CHECK (char_length(notes) <= 10000),
   CONSTRAINT feed_inventory_snapshot_external_ref_check CHECK (char_length(external_ref) between 1 and 128),
   CONSTRAINT feed_inventory_snapshot_created_by_user_id_check CHECK (substr(created_by_user_id::text, 15, 1) in ('7', '8')),
   CONSTRAINT feed_inventory_snapshot_void_reason_check CHECK (char_length(void_reason) <= 10000),
@@ -2246,6 +2277,8 @@ ALTER TABLE barn_log_page ADD CONSTRAINT barn_log_page_tenant_id_barn_id_fkey FO
 ALTER TABLE barn_genetic_profile ADD CONSTRAINT barn_genetic_profile_tenant_id_farm_id_fkey FOREIGN KEY (tenant_id, farm_id) REFERENCES farms (tenant_id, id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE barn_genetic_profile ADD CONSTRAINT barn_genetic_profile_tenant_id_barn_id_fkey FOREIGN KEY (tenant_id, barn_id) REFERENCES barns (tenant_id, id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE barn_genetic_profile ADD CONSTRAINT barn_genetic_profile_tenant_id_batch_id_fkey FOREIGN KEY (tenant_id, batch_id) REFERENCES batches (tenant_id, id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE barn_stock ADD CONSTRAINT barn_stock_tenant_id_farm_id_fkey FOREIGN KEY (tenant_id, farm_id) REFERENCES farms (tenant_id, id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE barn_stock ADD CONSTRAINT barn_stock_tenant_id_barn_id_fkey FOREIGN KEY (tenant_id, barn_id) REFERENCES barns (tenant_id, id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE feed_lot ADD CONSTRAINT feed_lot_tenant_id_farm_id_fkey FOREIGN KEY (tenant_id, farm_id) REFERENCES farms (tenant_id, id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE feed_lot ADD CONSTRAINT feed_lot_tenant_id_feed_formula_id_fkey FOREIGN KEY (tenant_id, feed_formula_id) REFERENCES feed_formula (tenant_id, id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE feed_delivery ADD CONSTRAINT feed_delivery_tenant_id_farm_id_fkey FOREIGN KEY (tenant_id, farm_id) REFERENCES farms (tenant_id, id) DEFERRABLE INITIALLY DEFERRED;

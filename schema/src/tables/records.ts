@@ -15,16 +15,18 @@ import {
 import {
   celsius,
   correctable,
-  freeText,
   createdAt,
   naturalId,
   kg,
   ml,
   nameText,
+  note,
+  noteText,
   outsideId,
   ownId,
   pct,
   ppm,
+  sameRule,
   tenantId,
   updatedAt,
   voidCheck,
@@ -54,12 +56,9 @@ const record = {
   lane: 0,
 } as const;
 
-/** Several people write on in a note, each on their own device: what all of them wrote stays. */
-const logBook = { notes: column.document({ kind: "text", bytesMax: 32_768 }) };
-
 const event = {
   ...record,
-  rule: appendOnly({ columns: { ...correctable, ...logBook } }),
+  rule: appendOnly({ columns: correctable }),
   retain: keepWindow("occurred_at", 180, 120),
   checks: voidCheck,
 } as const;
@@ -70,7 +69,7 @@ const eventColumns = () => ({
   farm_id: outsideId(),
   barn_id: outsideId(),
   occurred_at: timestamptz(),
-  notes: text().nullable(),
+  notes: noteText(),
   created_by_user_id: ownId().nullable(),
   external_ref: outsideId().nullable(),
   event_id: outsideId().nullable(),
@@ -151,11 +150,13 @@ export const barnVaccineEvent = table("barn_vaccine_event", {
   indexes: [...batchIndexes, ["tenant_id", "vaccine_name"]],
 });
 
-// The withdrawal time keeps medicine out of food: it is part of the record and cannot change, only be voided.
+// The withdrawal time keeps medicine out of food. Who corrects it must be named (migration 0003), and of values that two people
+// wrote without knowing of each other the longest holds until a person decides: decision 0031.
 export const barnTreatmentEvent = table("barn_treatment_event", {
   ...event,
   ...placed,
   about: "Treatments, with the days that must pass before slaughter.",
+  rule: appendOnly({ columns: { ...correctable, withdrawal_days: column.review({ show: "max" }) } }),
   columns: {
     ...eventColumns(),
     batch_id: batchId(),
@@ -202,7 +203,8 @@ export const barnHousingCondition = table("barn_housing_condition", {
 });
 
 // One row per barn and day, wherever it was entered: its id follows from barn and date, so two tablets that enter the
-// same day offline make one row: each column holds the value that was written last, and the receipt of the other says `merged`.
+// same day offline make one row. Where their figures differ both are kept for review. Until a person decides the count that was written
+// last shows, and of the losses the greater: who entered none may just not have known.
 export const barnDailyCount = table("barn_daily_count", {
   ...record,
   about: "The number of animals in a barn on a day.",
@@ -217,7 +219,7 @@ export const barnDailyCount = table("barn_daily_count", {
     average_weight_kg: kg().nullable().check("{} >= 0"),
     mortality_count: integer().default("0").check("{} >= 0"),
     cull_count: integer().default("0").check("{} >= 0"),
-    notes: freeText().nullable(),
+    notes: noteText(),
     external_ref: outsideId().nullable(),
     created_by_user_id: ownId().nullable(),
     created_at: createdAt(),
@@ -234,7 +236,14 @@ export const barnDailyCount = table("barn_daily_count", {
     ["tenant_id", "created_at desc"],
   ],
   references: [toFarm, toBarn, toBatch],
-  rule: naturalKey(["tenant_id", "barn_id", "record_date"]),
+  rule: naturalKey(["tenant_id", "barn_id", "record_date"], {
+    columns: {
+      ...sameRule(column.review({ show: "last" }), "animal_count", "average_weight_kg"),
+      ...sameRule(column.review({ show: "max" }), "mortality_count", "cull_count"),
+      notes: note(),
+      updated_at: column.max(),
+    },
+  }),
   retain: keepWindow("record_date", 180, 120),
 });
 
@@ -247,7 +256,7 @@ export const barnLogPage = table("barn_log_page", {
     farm_id: outsideId(),
     barn_id: outsideId(),
     record_date: date(),
-    notes: text().nullable(),
+    notes: noteText(),
     checklist: jsonb<BarnChecklist>().nullable(),
     created_at: createdAt(),
   },
@@ -258,7 +267,7 @@ export const barnLogPage = table("barn_log_page", {
   ],
   references: [toFarm, toBarn],
   rule: naturalKey(["tenant_id", "barn_id", "record_date"], {
-    columns: { ...logBook, checklist: column.document({ kind: "json", bytesMax: 32_768 }) },
+    columns: { notes: note(), checklist: column.document({ kind: "json", bytesMax: 32_768 }) },
   }),
   retain: keepWindow("record_date", 180, 120),
 });
