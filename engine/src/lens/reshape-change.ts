@@ -92,11 +92,7 @@ function mapOps(text: CellText, map: (ops: Document) => Document): CellText {
 }
 
 /** Maps the entries of a stamps document, and with `mapCells` the values that a deleted row left behind. */
-function mapStamps(
-  text: CellText,
-  map: (document: Document) => Document,
-  mapCells: (cells: Document) => Document,
-): CellText {
+function mapStamps(text: CellText, map: (document: Document) => Document, mapCells: (cells: Document) => Document): CellText {
   if (text === null) return null;
   const { $cells: cells, $memory: memory, ...stamps } = JSON.parse(text) as Document;
   return JSON.stringify({

@@ -23,27 +23,29 @@ export async function openInWorker(start: WorkerStart): Promise<{ database: PGli
     // PGlite catches every exception of a statement and goes on. Ending the thread is the one thing that it cannot catch.
     process.exit(1);
   };
-  if (start.dataDir === null) return { database: await openInMemory(start.image, end), durability: "D0" };
+  if (start.dataDir === null) return { database: await openInMemory(start, end), durability: "D0" };
   await prepareDirectory(start.dataDir, start.image);
   if (!start.durable) {
-    const database = await openOn(new NodeFS(start.dataDir), PGlite.defaultStartParams, end);
+    const database = await openOn(new NodeFS(start.dataDir), PGlite.defaultStartParams, start, end);
     return { database, durability: "D1" };
   }
   const fs = new DurableNodeFs(start.dataDir, (error) => end("fsync failed", errnoOf(error)));
-  const database = await openOn(fs, durableStartParams, end);
+  const database = await openOn(fs, durableStartParams, start, end);
   await proveSync(database, fs);
   return { database, durability: "D2" };
 }
 
 type End = (reason: FateReason, errno?: number) => void;
 
-async function openInMemory(image: string | null, end: End): Promise<PGlite> {
+async function openInMemory({ image, program }: WorkerStart, end: End): Promise<PGlite> {
   const archive = await loadImage(image);
-  return await PGlite.create(optionsOf(PGlite.defaultStartParams, end, { loadDataDir: new Blob([archive]) }));
+  return await PGlite.create(
+    optionsOf(PGlite.defaultStartParams, end, { loadDataDir: new Blob([archive]), pgliteWasmModule: program }),
+  );
 }
 
-async function openOn(fs: NodeFS, startParams: readonly string[], end: End): Promise<PGlite> {
-  return await PGlite.create(optionsOf(startParams, end, { fs }));
+async function openOn(fs: NodeFS, startParams: readonly string[], { program }: WorkerStart, end: End): Promise<PGlite> {
+  return await PGlite.create(optionsOf(startParams, end, { fs, pgliteWasmModule: program }));
 }
 
 function optionsOf(startParams: readonly string[], end: End, options: PGliteOptions): PGliteOptions {

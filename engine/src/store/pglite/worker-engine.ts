@@ -5,9 +5,10 @@ import { HayloftError } from "../../error/hayloft-error.ts";
 import type { Database } from "../database.ts";
 import { fullDiskOf } from "./full-disk.ts";
 import type { PgliteEngine } from "./pglite-engine.ts";
+import { pgliteProgram } from "./pglite-program.ts";
 import { syncUnsupported } from "./sync-path.ts";
 import { WorkerFate } from "./worker-fate.ts";
-import type { WorkerReply, WorkerRequest } from "./worker-message.ts";
+import type { WorkerReply, WorkerRequest, WorkerStart } from "./worker-message.ts";
 
 export interface WorkerEngineOptions {
   readonly dataDir: string | null;
@@ -33,11 +34,11 @@ export class WorkerEngine implements PgliteEngine {
   #state: "opening" | "open" | "closed" | "lost" = "opening";
   #lost: HayloftError | null = null;
 
-  private constructor(options: WorkerEngineOptions) {
+  private constructor(options: WorkerEngineOptions, program: WebAssembly.Module) {
     this.#options = options;
     const { dataDir, durable, image } = options;
     this.#worker = new Worker(new URL("./pglite-worker.js", import.meta.url), {
-      workerData: { dataDir, durable, image, fate: this.#fate.buffer },
+      workerData: { dataDir, durable, image, program, fate: this.#fate.buffer } satisfies WorkerStart,
     });
     this.#opened = new Promise((resolve, reject) => {
       this.#worker.on("message", (reply: WorkerReply) => {
@@ -54,7 +55,7 @@ export class WorkerEngine implements PgliteEngine {
 
   /** Starts the thread and opens the database in it. Throws `store-failed`, `store-full` or `store-unsafe`. */
   static async open(options: WorkerEngineOptions): Promise<{ engine: WorkerEngine; durability: Database["durability"] }> {
-    const engine = new WorkerEngine(options);
+    const engine = new WorkerEngine(options, await pgliteProgram());
     try {
       return { engine, durability: await engine.#opened };
     } catch (error) {

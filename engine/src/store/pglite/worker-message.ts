@@ -8,6 +8,8 @@ export interface WorkerStart {
   readonly durable: boolean;
   /** A prepared image for a new directory; null means that the cached one is used, or made. */
   readonly image: string | null;
+  /** PGlite's compiled program: see `pgliteProgram`. */
+  readonly program: WebAssembly.Module;
   /** Two 32-bit integers: see `WorkerFate`. */
   readonly fate: SharedArrayBuffer;
 }
