@@ -6,7 +6,15 @@ export const shared = {
   globalSetup: ["engine/dist/testing/shared-postgres.js"],
 };
 
-export const bounds = { pool: "forks", maxWorkers: 2, testTimeout: 60_000, hookTimeout: 60_000, restoreMocks: true };
+export const bounds = {
+  pool: "forks",
+  // Files follow each other in one process: the second finds PGlite compiled and optimised, which takes seconds of a processor.
+  isolate: false,
+  maxWorkers: 2,
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+  restoreMocks: true,
+};
 
 /** All tests, on PGlite and Postgres 18. `npm test` adds the older releases: `vitest.releases.config.js`. */
 export const everything = { ...shared, include: ["**/dist/**/*.test.js"], provide: { hayloftOlderPostgres: null } };

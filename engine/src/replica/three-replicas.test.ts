@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { digestTables } from "../digest/digest-tables.ts";
 import { newId } from "../identity/new-id.ts";
 import { createIdentity } from "../identity/node-identity.ts";
+import { randomOf } from "../testing/random-of.ts";
 import { freshPglite } from "../testing/fresh-pglite.ts";
 import { freshPostgres } from "../testing/fresh-postgres.ts";
 import { CuttingProxy } from "./testing/cutting-proxy.ts";
@@ -62,7 +63,7 @@ describe("tablet, edge and hub", () => {
 
   it("F-B1 F-B4 links cut at random bytes lose and double nothing, and all notes end equal", async () => {
     const { hub, edge, tablet, proxies } = await tree();
-    const random = seeded(20_261_123);
+    const random = randomOf(20_261_123);
     const expected: string[] = [];
     const cuts = (): number => proxies.reduce((sum, proxy) => sum + proxy.cuts, 0);
     // On a slow machine a link is seldom up: the rounds go on until enough of them were cut.
@@ -161,14 +162,3 @@ describe("tablet, edge and hub", () => {
     expect(await whats(hub)).toEqual(["late"]);
   });
 });
-
-/** A small seeded generator (mulberry32). */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b_79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
-  };
-}

@@ -11,6 +11,7 @@ import { valueOfMemory } from "../memory/memory-rule.ts";
 import { rowPlan, type RowPlan } from "../row-plan.ts";
 import { loadAutomerge } from "./automerge.ts";
 import { documentCrashes } from "./document-crashes.ts";
+import { randomOf } from "../../testing/random-of.ts";
 
 beforeAll(loadAutomerge);
 
@@ -55,15 +56,9 @@ const seeds: readonly string[] = [
   `{"$at":9,"tasks":[{"path":["a","b"],"put":"12345678901234567890"},{"path":["c"],"cut":"null"}],"notes":{"at":2147483647,"put":"x"}}`,
 ];
 
-/** A generator of numbers that a seed repeats (mulberry32). */
 function generator(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296) * below);
-  };
+  const random = randomOf(seed);
+  return (below) => Math.floor(random() * below);
 }
 
 const pieces = [
