@@ -1,6 +1,7 @@
 export * from "./admin/batches.ts";
 export * from "./admin/devices.ts";
 export * from "./admin/hub-overview.ts";
+export * from "./admin/media.ts";
 export * from "./admin/move-barn.ts";
 export * from "./admin/nodes.ts";
 export * from "./admin/places.ts";

@@ -5,6 +5,8 @@ export * from "./mqtt/envelope.ts";
 export * from "./mqtt/payload-schemas.ts";
 export * from "./mqtt/refusal.ts";
 export * from "./mqtt/topic.ts";
+export * from "./media/media-bytes.ts";
+export * from "./media/media-care.ts";
 export * from "./tiers.ts";
 export { idLengthMax } from "./farm-columns.ts";
 export { mediaBytesMax } from "./tables/media.ts";

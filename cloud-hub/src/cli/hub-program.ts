@@ -4,6 +4,7 @@ import { hubSettings } from "../config/hub-settings.ts";
 import { hubVersion } from "../hub/hub-version.ts";
 import type { CommandContext } from "./command-context.ts";
 import { addJournalCommands } from "./journal-commands.ts";
+import { addMediaCommands } from "./media-commands.ts";
 import { addNodeCommands, addTokenCommands } from "./node-commands.ts";
 import { addQuarantineCommands } from "./quarantine-commands.ts";
 import {
@@ -39,6 +40,7 @@ export function hubProgram(context: CommandContext): Command {
   addQuarantineCommands(program, context);
   addJournalCommands(program, context);
   addReviewCommands(program, context);
+  addMediaCommands(program, context);
   return program;
 }
 

@@ -84,6 +84,11 @@ export const hubSettings = defineSettings("HAYLOFT_HUB", {
     max: 600,
     about: "How long a shutdown waits for sessions to end.",
   },
+  "media.dir": {
+    type: "path",
+    default: null,
+    about: "Directory of image bytes; hubs on one database share it. Default: media in data_dir.",
+  },
   "watch.late_minutes": {
     type: "integer",
     default: 5,

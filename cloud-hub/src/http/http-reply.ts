@@ -3,7 +3,7 @@ import { HayloftError } from "@hayloft/engine";
 
 export interface HttpReply {
   readonly status: number;
-  /** Sent as JSON, or as it is when it is text. */
+  /** Sent as JSON, or as it is when it is text or bytes. */
   readonly body: unknown;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -13,13 +13,17 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   "token-invalid": 401,
   unauthorized: 401,
   "tenant-suspended": 403,
+  "upload-offset": 409,
+  "upload-busy": 423,
+  "blob-altered": 460,
+  "blob-too-large": 413,
   "not-found": 404,
   "name-taken": 409,
   "frame-too-large": 413,
   "limit-reached": 429,
   unavailable: 503,
   "store-failed": 503,
-  "store-full": 503,
+  "store-full": 507,
   "store-closed": 503,
   draining: 503,
 };

@@ -9,6 +9,7 @@ import { enrolNode } from "../enrol/enrol-node.ts";
 import { parseEnrolRequest } from "../enrol/enrol-request.ts";
 import { RateLimiter } from "../enrol/rate-limiter.ts";
 import type { Readiness } from "../watch/readiness.ts";
+import type { HubMedia } from "../media/hub-media.ts";
 import { assertAdmin } from "./admin-access.ts";
 import type { Route } from "./hub-server.ts";
 import { readJsonBody } from "./read-json-body.ts";
@@ -29,6 +30,7 @@ export interface HubRoutesOptions {
   readonly adminToken: string | null;
   readonly version: string;
   readonly state: HubRoutesState;
+  readonly media: HubMedia;
 }
 
 const ENROL_BYTES_MAX = 16 * 1024;
@@ -65,6 +67,21 @@ export function hubRoutes(options: HubRoutesOptions): readonly Route[] {
       handle: async (request) => {
         assertAdmin(request, options.adminToken);
         return { status: 200, body: await state.metricsText() };
+      },
+    },
+    ...(["HEAD", "PATCH"] as const).map((method) => ({
+      method,
+      path: "/api/v1/media/upload",
+      handle: async (request: IncomingMessage) => await options.media.take(request),
+    })),
+    {
+      method: "GET",
+      path: "/api/v1/media/bytes",
+      handle: async (request) => {
+        assertAdmin(request, options.adminToken);
+        const query = new URL(request.url ?? "/", "http://hub").searchParams;
+        const [tenant, media, variant] = ["tenant", "media_id", "variant"].map((name) => query.get(name) ?? "");
+        return await options.media.show(tenant ?? "", media ?? "", variant === "" ? "original" : (variant ?? ""));
       },
     },
     {

@@ -8,7 +8,7 @@ import type { HttpReply } from "./http-reply.ts";
 import { errorReply } from "./http-reply.ts";
 
 export interface Route {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "HEAD" | "PATCH";
   readonly path: string;
   handle(request: IncomingMessage, traceId: string): Promise<HttpReply>;
 }
@@ -94,9 +94,9 @@ async function route(routes: readonly Route[], request: IncomingMessage, traceId
   const path = (request.url ?? "/").split("?")[0];
   const here = routes.filter((candidate) => candidate.path === path);
   if (here.length === 0) throw new HayloftError("not-found", { path: "unknown" });
-  const found = here.find(
-    (candidate) => candidate.method === request.method || (candidate.method === "GET" && request.method === "HEAD"),
-  );
+  const found =
+    here.find((candidate) => candidate.method === request.method) ??
+    here.find((candidate) => candidate.method === "GET" && request.method === "HEAD");
   if (found === undefined) {
     const reply = errorReply(new HayloftError("request-invalid", { part: "method" }), traceId);
     return { ...reply, status: 405, headers: { allow: here.map((candidate) => candidate.method).join(", ") } };
@@ -106,10 +106,14 @@ async function route(routes: readonly Route[], request: IncomingMessage, traceId
 
 function send(request: IncomingMessage, response: ServerResponse, reply: HttpReply, traceId: string): void {
   const isText = typeof reply.body === "string";
-  const bytes = Buffer.from(typeof reply.body === "string" ? reply.body : `${JSON.stringify(reply.body)}\n`);
+  const bytes =
+    reply.body instanceof Uint8Array
+      ? reply.body
+      : Buffer.from(typeof reply.body === "string" ? reply.body : `${JSON.stringify(reply.body)}\n`);
   response.writeHead(reply.status, {
     "content-type": isText ? "text/plain; version=0.0.4; charset=utf-8" : "application/json",
-    "content-length": bytes.length,
+    // An answer without content must not name a length.
+    ...(reply.status === 204 || reply.status === 304 ? {} : { "content-length": bytes.length }),
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
     "x-request-id": traceId,
@@ -117,7 +121,7 @@ function send(request: IncomingMessage, response: ServerResponse, reply: HttpRep
     ...(request.complete ? {} : { connection: "close" }),
     ...reply.headers,
   });
-  response.end(request.method === "HEAD" ? undefined : bytes);
+  response.end(request.method === "HEAD" || reply.status === 204 ? undefined : bytes);
 }
 
 function traceIdOf(request: IncomingMessage): string {

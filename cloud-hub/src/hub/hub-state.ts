@@ -1,6 +1,7 @@
 import type { Clock, Database, Log, Replica } from "@hayloft/engine";
+import type { BlobStore } from "@hayloft/engine/blob";
 import { poolUse } from "@hayloft/engine/postgres";
-import type { FarmRows } from "@hayloft/schema";
+import { type FarmRows, mediaFigures, sweepMedia, verifyMedia } from "@hayloft/schema";
 import { readOverview } from "../admin/hub-overview.ts";
 import { countQuarantined } from "../admin/quarantine.ts";
 import type { NodeWatch } from "../admin/nodes.ts";
@@ -17,6 +18,11 @@ import { DatabaseProbe } from "../watch/readiness.ts";
 /** How often the contact of connected but idle nodes is written down. Well below the least `watch.late_minutes`. */
 const CONTACT_INTERVAL_MS = 20_000;
 
+const MEDIA_INTERVAL_MS = 3_600_000;
+/** A site may be away for long in the middle of an image. */
+const UNSENT_MS = 14 * 86_400_000;
+const MEDIA_VERIFIED_MAX = 1_000;
+
 /** A running hub's state, what its routes ask of it, and its jobs. */
 export class HubState {
   readonly #metrics = new HubMetrics();
@@ -29,9 +35,18 @@ export class HubState {
   readonly #log: Log;
   readonly #probe: DatabaseProbe;
 
-  constructor(settings: HubSettings, database: Database, replica: Replica<FarmRows>, clock: Clock, log: Log) {
+  readonly #blobs: BlobStore;
+
+  constructor(
+    settings: HubSettings,
+    { database, blobs }: { readonly database: Database; readonly blobs: BlobStore },
+    replica: Replica<FarmRows>,
+    clock: Clock,
+    log: Log,
+  ) {
     this.#settings = settings;
     this.#database = database;
+    this.#blobs = blobs;
     this.#replica = replica;
     this.#clock = clock;
     this.#log = log;
@@ -60,6 +75,7 @@ export class HubState {
         overview: null,
         nodes: null,
         held: null,
+        media: null,
         nowMs,
       });
     }
@@ -70,9 +86,18 @@ export class HubState {
       pool: poolUse(this.#database),
       overview: await readOverview(this.#database),
       held: await countQuarantined(this.#database),
+      media: await mediaFigures(this.#database, "cloud"),
       nodes: await listNodes(this.#database, null, watch),
       nowMs,
     });
+  }
+
+  /** Removes image files without rows and what nobody went on to send, and checks some of the others. */
+  async careForMedia(): Promise<void> {
+    const nowMs = this.#clock.nowMs();
+    await this.#blobs.expire(nowMs - UNSENT_MS);
+    this.#metrics.countMaintenance("media_files_removed", await sweepMedia(this.#database, this.#blobs, nowMs));
+    await verifyMedia(this.#database, this.#blobs, nowMs, MEDIA_VERIFIED_MAX);
   }
 
   nowMs(): number {
@@ -101,6 +126,9 @@ export class HubState {
     const contact = new RepeatingJob("contact", CONTACT_INTERVAL_MS, this.#log, async () => {
       await noteContact(this.#database, this.#replica.children(), this.#clock.nowMs());
     });
-    return [maintenance, contact];
+    const care = new RepeatingJob("media", MEDIA_INTERVAL_MS, this.#log, async () => {
+      await this.careForMedia();
+    });
+    return [maintenance, contact, care];
   }
 }

@@ -1,9 +1,11 @@
 import type { Server } from "node:http";
+import path from "node:path";
 import type { Clock, Database, Log, Replica } from "@hayloft/engine";
 import { openReplica, systemClock } from "@hayloft/engine";
+import { FileBlobStore } from "@hayloft/engine/blob";
 import { serveChildren } from "@hayloft/engine/ws";
 import type { FarmRows } from "@hayloft/schema";
-import { auditQuarantine, farmCatalog, farmMigrations } from "@hayloft/schema";
+import { auditQuarantine, farmCatalog, farmMigrations, mediaBytesMax } from "@hayloft/schema";
 import { activeTenants } from "../admin/tenants.ts";
 import { isLoopback } from "../config/check-hub-settings.ts";
 import type { HubSettings } from "../config/hub-settings.ts";
@@ -13,6 +15,7 @@ import type { HubDatabase } from "../database/open-hub-database.ts";
 import { openHubDatabase } from "../database/open-hub-database.ts";
 import { createHubServer, listen } from "../http/hub-server.ts";
 import { hubRoutes } from "../http/hub-routes.ts";
+import { HubMedia } from "../media/hub-media.ts";
 import { HubState } from "./hub-state.ts";
 import { hubVersion } from "./hub-version.ts";
 import { isSuperuser, prepareDatabase } from "./prepare-database.ts";
@@ -80,8 +83,12 @@ async function start(settings: HubSettings, options: StartHubOptions, undo: (() 
     onQuarantineAction: auditQuarantine,
   });
   undo.push(async () => await replica.close());
-  const state = new HubState(settings, database, replica, clock, log);
-  const routes = hubRoutes({ settings, database, identity, adminToken: secrets.adminToken, version: hubVersion(), state });
+  // By the hub's id: hubs on one database share it, and hubs on others never touch each other's files.
+  const directory = path.join(settings["media.dir"] ?? path.join(settings.data_dir, "media"), identity.nodeId);
+  const blobs = new FileBlobStore(directory, { bytesMax: mediaBytesMax });
+  const state = new HubState(settings, { database, blobs }, replica, clock, log);
+  const media = new HubMedia({ database, blobs, identity, clock });
+  const routes = hubRoutes({ settings, database, identity, adminToken: secrets.adminToken, version: hubVersion(), state, media });
   const server = createHubServer({ tls: secrets.tls, log, routes });
   const children = serveChildren(replica, {
     server,

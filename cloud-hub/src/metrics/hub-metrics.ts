@@ -1,6 +1,7 @@
 import type { HeldCount } from "@hayloft/engine";
 import type { PoolUse } from "@hayloft/engine/postgres";
 import { Counter, Gauge, Registry, collectDefaultMetrics } from "prom-client";
+import type { MediaFigures } from "@hayloft/schema";
 import type { HubOverview } from "../admin/hub-overview.ts";
 import type { NodeView } from "../admin/nodes.ts";
 
@@ -12,6 +13,7 @@ export interface MetricsSnapshot {
   readonly overview: HubOverview | null;
   readonly nodes: readonly NodeView[] | null;
   readonly held: readonly HeldCount[] | null;
+  readonly media: MediaFigures | null;
   readonly nowMs: number;
 }
 
@@ -24,6 +26,7 @@ export class HubMetrics {
   readonly #nodeGauges: Readonly<Record<"lag" | "contact" | "skew" | "up", Gauge>>;
   readonly #states: Gauge;
   readonly #held: Readonly<Record<"count" | "age", Gauge>>;
+  readonly #pictures: Gauge;
   readonly #enrolments: Counter;
   readonly #jobs: Counter;
 
@@ -38,6 +41,7 @@ export class HubMetrics {
       applied: gauge("sync_applied_commits", "Commits of nodes applied at this database, all time."),
       refused: gauge("sync_refused_commits", "Commits of nodes that were refused."),
       quarantined: gauge("sync_quarantined_changes", "Refused commits that wait for a person."),
+      mediaBytes: gauge("media_bytes_present", "Bytes of pictures that this hub holds."),
       bytes: gauge("db_size_bytes", "Size of the database."),
       poolSize: gauge("db_pool_size", "Open database connections of this process."),
       poolUse: gauge("db_pool_in_use", "Database connections at work."),
@@ -55,6 +59,7 @@ export class HubMetrics {
       age: gauge("sync_held_oldest_age_seconds", "Age of the oldest held commit, by reason.", ["tenant", "code"]),
     };
     this.#states = gauge("sync_nodes", "Enrolled nodes by contact state.", ["state"]);
+    this.#pictures = gauge("media_pictures", "Pictures by state: present, awaited, missing, damaged.", ["state"]);
     this.#enrolments = new Counter({
       name: "hub_enrolments_total",
       help: "Enrolment attempts.",
@@ -91,6 +96,7 @@ export class HubMetrics {
     this.#set("poolWaiting", pool?.waiting);
     this.#set("poolMax", pool?.max);
     this.#setNodes(snapshot.nodes ?? [], snapshot.nowMs);
+    this.#setMedia(snapshot.media);
     this.#setHeld(snapshot.held ?? [], snapshot.nowMs);
     return await this.#registry.metrics();
   }
@@ -99,6 +105,14 @@ export class HubMetrics {
     const gauge = this.#gauges[name];
     if (value === undefined) gauge?.remove();
     else gauge?.set(value);
+  }
+
+  #setMedia(media: MediaFigures | null): void {
+    this.#pictures.reset();
+    this.#set("mediaBytes", media?.presentBytes);
+    if (media === null) return;
+    const { present, awaited, missing, damaged } = media;
+    for (const [state, count] of Object.entries({ present, awaited, missing, damaged })) this.#pictures.set({ state }, count);
   }
 
   #setHeld(held: readonly HeldCount[], nowMs: number): void {

@@ -24,6 +24,15 @@ const statusSchema = v.object({
     failed: v.number(),
     ratePerSecond: v.number(),
   }),
+  media: v.object({
+    present: v.number(),
+    announced: v.number(),
+    awaited: v.number(),
+    toSend: v.number(),
+    failing: v.number(),
+    missing: v.number(),
+    damaged: v.number(),
+  }),
 });
 
 type ShownStatus = v.InferOutput<typeof statusSchema>;
@@ -45,7 +54,7 @@ export function parseList(answer: unknown): readonly Readonly<Record<string, unk
 /** The status as lines, the most important first. */
 export function statusText(status: ShownStatus): string {
   const parent = status.peers.find((peer) => peer.relation === "parent");
-  const { backlog, ingress } = status;
+  const { backlog, ingress, media } = status;
   const lines: readonly (readonly [string, string])[] = [
     ["oldest unsent", backlog.commits === 0 ? "none" : duration(backlog.oldestAgeMs)],
     ["backlog", `${backlog.commits} commits, ${backlog.rows} rows, ${backlog.bytes} bytes`],
@@ -69,6 +78,10 @@ export function statusText(status: ShownStatus): string {
       `${ingress.stored} stored, ${ingress.duplicate} duplicate, ${ingress.refused} refused, ${ingress.failed} left with the device`,
     ],
     ["rate", `${ingress.ratePerSecond.toFixed(1)} messages/s over the last minute`],
+    [
+      "images",
+      `${media.present} pictures here, ${media.announced + media.awaited} without bytes, ${media.toSend} to send (${media.failing} failing), ${media.missing + media.damaged} gone or altered`,
+    ],
     ["ready", status.ready.ready ? "yes" : "no"],
     ...[...status.ready.problems, ...status.ready.degraded].map((item) => [item.part, item.problem] as const),
     ...(status.filling ? [["filling", "the first copy from the hub is still coming in"] as const] : []),

@@ -9,6 +9,7 @@ import type { Ingress } from "../ingress/ingress.ts";
 import { listRefused } from "../ingress/refused-messages.ts";
 import { blockOnSite, listBlocks, unblockOnSite } from "../ingress/site-blocks.ts";
 import type { JobRunner } from "../jobs/job-runner.ts";
+import type { MediaStore } from "../media/media-store.ts";
 import type { EdgeConfig } from "../settings/edge-settings.ts";
 import type { EdgeStatus, Readiness } from "./edge-status.ts";
 import { EDGE_VERSION } from "./edge-version.ts";
@@ -23,6 +24,8 @@ export interface MonitorParts {
   readonly broker: Broker;
   readonly ingress: Ingress;
   readonly jobs: JobRunner;
+  readonly transfers: JobRunner;
+  readonly media: MediaStore;
   readonly metrics: EdgeMetrics;
   readonly clock: Clock;
 }
@@ -80,7 +83,7 @@ export class EdgeMonitor implements EdgePort {
   }
 
   async status(): Promise<EdgeStatus> {
-    const { config, identity, tenant, replica, broker, ingress, jobs, clock } = this.#parts;
+    const { config, identity, tenant, replica, broker, ingress, jobs, transfers, media, clock } = this.#parts;
     const [ready, status] = [await this.readiness(), await replica.status()];
     return {
       version: EDGE_VERSION,
@@ -98,7 +101,8 @@ export class EdgeMonitor implements EdgePort {
       peers: status.peers,
       mqtt: { url: broker.url, connections: broker.connections(), certificateEndsMs: broker.certificateEndsMs },
       ingress: ingress.counts(),
-      jobs: jobs.states,
+      jobs: [...jobs.states, ...transfers.states],
+      media: await media.figures(),
     };
   }
 

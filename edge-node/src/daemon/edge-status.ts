@@ -1,6 +1,7 @@
 import type { PeerStatus } from "@hayloft/engine";
 import type { IngressCounts } from "../ingress/ingress-counters.ts";
 import type { JobState } from "../jobs/job-runner.ts";
+import type { MediaStatus } from "../media/media-store.ts";
 
 /** Everything the status page, the `status` command and the metrics show. Identifiers and numbers only. */
 export interface EdgeStatus {
@@ -27,6 +28,7 @@ export interface EdgeStatus {
   };
   readonly ingress: IngressCounts;
   readonly jobs: readonly JobState[];
+  readonly media: MediaStatus;
 }
 
 /** Whether the site works. `degraded` lists what is missing but not needed here: a barn without a link is healthy. */

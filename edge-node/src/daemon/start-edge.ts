@@ -16,6 +16,8 @@ import { startHttpServer } from "../http/http-server.ts";
 import { Ingress } from "../ingress/ingress.ts";
 import { edgeJobs } from "../jobs/edge-jobs.ts";
 import { JobRunner } from "../jobs/job-runner.ts";
+import { MediaStore } from "../media/media-store.ts";
+import { mediaRoutes } from "../media/media-routes.ts";
 import type { EdgeConfig } from "../settings/edge-settings.ts";
 import type { EdgeLog } from "./edge-log.ts";
 import { createEdgeLog, engineLog, errorFields } from "./edge-log.ts";
@@ -93,14 +95,18 @@ async function startParts(
   onStop(() => replica.close());
   const ingress = createIngress(config, { database, tenant, clock, log, metrics });
   onStop(() => ingress.close());
-  const jobs = startJobs(config, { database, tenant, clock, log, metrics }, ingress);
+  const media = await MediaStore.open({ config, database, replica, tenant, identity, parent, clock });
+  const jobs = startJobs(config, { database, tenant, clock, log, metrics }, ingress, media);
   onStop(() => jobs.stop());
   // The first run makes the partitions, before the first reading comes.
   await jobs.runDue();
+  const transfers = startTransfers(clock, media, { log, metrics });
+  onStop(() => transfers.stop());
+  onStop(async () => media.stopTransfer());
   const broker = await startBroker(config, identity.nodeId, ingress, log);
   onStop(() => broker.close());
-  const monitor = new EdgeMonitor({ config, identity, tenant, replica, broker, ingress, jobs, metrics, clock });
-  const http = await startHttpServer(config, edgeRoutes(monitor));
+  const monitor = new EdgeMonitor({ config, identity, tenant, replica, broker, ingress, jobs, transfers, media, metrics, clock });
+  const http = await startHttpServer(config, [...edgeRoutes(monitor), ...mediaRoutes(media)]);
   onStop(() => closeHttp(http, replica));
   if (config["children.listen"]) {
     const children = serveChildren(replica, { server: http.server, origins: config["children.origins"] });
@@ -113,7 +119,11 @@ async function startParts(
     http: http.url,
     durability: database.durability,
   });
-  return { mqttUrl: broker.url, httpUrl: http.url, identity, replica, monitor, runJobs: () => jobs.runDue() };
+  const runJobs = async (): Promise<void> => {
+    await jobs.runDue();
+    await transfers.runDue();
+  };
+  return { mqttUrl: broker.url, httpUrl: http.url, identity, replica, monitor, runJobs };
 }
 
 interface Parts {
@@ -133,7 +143,12 @@ async function openDatabase(config: EdgeConfig, ports: EdgePorts, log: EdgeLog):
   return openPgliteDatabase({ dataDir, rebuild, onUpgrade, ...(ports.onFatal === undefined ? {} : { onFatal: ports.onFatal }) });
 }
 
-function startJobs(config: EdgeConfig, { database, tenant, clock, log, metrics }: Parts, ingress: Ingress): JobRunner {
+function startJobs(
+  config: EdgeConfig,
+  { database, tenant, clock, log, metrics }: Parts,
+  ingress: Ingress,
+  media: MediaStore,
+): JobRunner {
   const jobs = edgeJobs({
     database,
     tenant,
@@ -145,14 +160,23 @@ function startJobs(config: EdgeConfig, { database, tenant, clock, log, metrics }
     onDedupeDeleted: (count) => metrics.dedupeDeleted(count),
     onIncomplete: (count) => log.write("warn", "sessions-incomplete", { count }),
   });
-  const failed = (job: string, error: unknown): void => {
-    metrics.jobFailed(job);
-    log.write("error", "job-failed", { job, ...errorFields(error) });
-  };
-  const runner = new JobRunner(clock, jobs, failed, () => ingress.groupWaits);
+  const runner = new JobRunner(clock, [...jobs, ...media.jobs()], onJobFailed({ log, metrics }), () => ingress.groupWaits);
   runner.start(JOB_POLL_MS);
   return runner;
 }
+
+function startTransfers(clock: Clock, media: MediaStore, parts: Pick<Parts, "log" | "metrics">): JobRunner {
+  const runner = new JobRunner(clock, media.transferJobs(), onJobFailed(parts));
+  runner.start(JOB_POLL_MS);
+  return runner;
+}
+
+const onJobFailed =
+  ({ log, metrics }: Pick<Parts, "log" | "metrics">) =>
+  (job: string, error: unknown): void => {
+    metrics.jobFailed(job);
+    log.write("error", "job-failed", { job, ...errorFields(error) });
+  };
 
 function createIngress(config: EdgeConfig, { database, tenant, clock, log, metrics }: Parts): Ingress {
   return new Ingress({

@@ -39,6 +39,14 @@ export class EdgeMetrics {
     "mqtt_certificate_expires_seconds",
     "Seconds until the own broker's certificate ends; absent without one.",
   );
+  readonly #mediaPending = this.#gauge("media_bytes_pending", "Bytes of pictures that the hub wants and does not have.");
+  readonly #mediaBytes = this.#gauge("media_bytes_present", "Bytes of pictures on this node.");
+  readonly #pictures = new Gauge({
+    name: "media_pictures",
+    help: "Pictures by state: present, awaited (announced or known, no bytes here), missing, damaged, to_send, failing.",
+    labelNames: ["state"],
+    registers: [this.#registry],
+  });
   readonly #ready = this.#gauge("edge_ready", "1 while database and broker work.");
 
   constructor() {
@@ -81,6 +89,12 @@ export class EdgeMetrics {
     if (status.mqtt.certificateEndsMs === null) this.#certificate.remove();
     else this.#certificate.set(Math.round((status.mqtt.certificateEndsMs - status.atMs) / 1000));
     this.#ready.set(status.ready.ready ? 1 : 0);
+    const { media } = status;
+    this.#mediaPending.set(media.toSendBytes);
+    this.#mediaBytes.set(media.presentBytes);
+    const { present, missing, damaged, failing } = media;
+    const states = { present, missing, damaged, failing, awaited: media.awaited + media.announced, to_send: media.toSend };
+    for (const [state, count] of Object.entries(states)) this.#pictures.set({ state }, count);
     if (databaseBytes !== null) this.#dbSize.set(databaseBytes);
     return this.#registry.metrics();
   }

@@ -6,20 +6,24 @@ import { HayloftError, isHayloftError, newId } from "@hayloft/engine";
 export interface HttpReply {
   readonly status: number;
   readonly contentType: string;
-  readonly body: string;
+  readonly body: string | Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 interface HttpRequest {
   readonly method: string;
   readonly path: readonly string[];
   readonly query: URLSearchParams;
-  /** The parsed JSON body of a POST or PUT, else null. */
+  /** The parsed JSON body of a POST or DELETE, else null. */
   readonly body: unknown;
+  /** The request itself, for routes that take a stream; its body is read already where `body` says so. */
+  readonly raw: IncomingMessage;
 }
 
 export interface Route {
-  readonly method: "GET" | "POST" | "DELETE";
-  /** Segments; `:name` stands for any one. */
+  /** A route for GET answers HEAD too, unless there is one for HEAD. */
+  readonly method: "GET" | "POST" | "DELETE" | "HEAD" | "PUT" | "PATCH";
+  /** Segments; `:name` stands for any one. Of two that match, the first in the list answers. */
   readonly path: string;
   /** Changes something, or shows values of rows: needs the admin token. */
   readonly admin: boolean;
@@ -55,14 +59,17 @@ export async function answerRequest(
       return parameters === null ? [] : [{ route, parameters }];
     });
     if (matching.length === 0) return errorReply(404, "not-found", "There is nothing at this address.");
-    const found = matching.find(({ route }) => route.method === (request.method === "HEAD" ? "GET" : request.method));
+    const answering = (method: string | undefined) => matching.find(({ route }) => route.method === method);
+    const found = answering(request.method) ?? (request.method === "HEAD" ? answering("GET") : undefined);
     if (found === undefined) return errorReply(405, "method-not-allowed", "This address does not answer that method.");
     if (found.route.admin) {
       const refusal = checkToken(adminToken, request.headers.authorization);
       if (refusal !== null) return refusal;
     }
-    const body = found.route.method === "GET" ? null : await readBody(request);
-    return await found.route.answer({ method: found.route.method, path, query: url.searchParams, body }, found.parameters);
+    const takesJson = found.route.method === "POST" || found.route.method === "DELETE";
+    const body = takesJson ? await readBody(request) : null;
+    const { method } = found.route;
+    return await found.route.answer({ method, path, query: url.searchParams, body, raw: request }, found.parameters);
   } catch (error) {
     return replyOfError(error);
   }

@@ -22,7 +22,9 @@ const HEADERS = {
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
 };
-const REQUEST_TIMEOUT_MS = 10_000;
+const HEADERS_TIMEOUT_MS = 10_000;
+/** A device with a bad link needs its time for an image; one that is cut off goes on where it was. */
+const REQUEST_TIMEOUT_MS = 60_000;
 
 /** Starts the HTTP port: health, readiness, metrics, status page, and whatever `routes` has. Children use its `server`. */
 export async function startHttpServer(config: EdgeConfig, routes: readonly Route[]): Promise<EdgeHttpServer> {
@@ -30,13 +32,15 @@ export async function startHttpServer(config: EdgeConfig, routes: readonly Route
   const adminToken = tokenFile === null ? null : await readSecret("http.admin_token_file", tokenFile);
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     void answerRequest(routes, adminToken, request).then((reply) => {
-      response.writeHead(reply.status, { ...HEADERS, "content-type": reply.contentType });
+      // What is left of an unread body would be taken for the next request.
+      const ending = request.complete ? {} : { connection: "close" };
+      response.writeHead(reply.status, { ...HEADERS, "content-type": reply.contentType, ...ending, ...reply.headers });
       response.end(request.method === "HEAD" ? undefined : reply.body);
     });
   };
   const server = await createPort(config, answer);
   server.requestTimeout = REQUEST_TIMEOUT_MS;
-  server.headersTimeout = REQUEST_TIMEOUT_MS;
+  server.headersTimeout = HEADERS_TIMEOUT_MS;
   const host = config["http.host"];
   await listen(server, host, config["http.port"]);
   const { port } = server.address() as AddressInfo;

@@ -34,7 +34,7 @@ export function statusPage(status: EdgeStatus): string {
 <meta http-equiv="refresh" content="5"><title>Hayloft edge ${escapeHtml(status.tenant)}</title><style>${STYLE}</style></head>
 <body><h1>Hayloft edge · ${escapeHtml(status.tenant)} · <small>${escapeHtml(status.nodeId)}</small></h1>
 <div class="tiles">${tiles.join("")}</div>
-${problems(status)}${table("Messages", ingressRows(status))}${heldTable(status)}${table("Peers", peerRows(status))}${table("Jobs", jobRows(status))}
+${problems(status)}${table("Images", mediaRows(status))}${table("Messages", ingressRows(status))}${heldTable(status)}${table("Peers", peerRows(status))}${table("Jobs", jobRows(status))}
 <p><small>${escapeHtml(status.mode)} · durability ${escapeHtml(status.durability)} · version ${escapeHtml(status.version)} · up ${duration(status.atMs - status.startedMs)}</small></p>
 </body></html>`;
 }
@@ -83,6 +83,19 @@ function ingressRows(status: EdgeStatus): readonly (readonly string[])[] {
     ["waiting", String(pending)],
     ["last message", lastMessageMs === null ? "never" : `${duration(status.atMs - lastMessageMs)} ago`],
     ["broker", `${status.mqtt.url}${status.mqtt.connections === null ? "" : `, ${status.mqtt.connections} connected`}`],
+  ];
+}
+
+function mediaRows({ media }: EdgeStatus): readonly (readonly string[])[] {
+  return [
+    ["pictures here", `${media.present}, ${(media.presentBytes / 1_048_576).toFixed(1)} MB`],
+    ["announced or known, no bytes here", String(media.announced + media.awaited)],
+    [
+      "on their way to the hub",
+      `${media.toSend}, ${(media.toSendBytes / 1_048_576).toFixed(1)} MB, last attempt failed: ${media.failing}`,
+    ],
+    ["gone from the disk", String(media.missing)],
+    ["altered on the disk", String(media.damaged)],
   ];
 }
 

@@ -1,8 +1,17 @@
 import type { SqlSession } from "@hayloft/engine";
 import { HayloftError } from "@hayloft/engine";
 import type { Message, RefusalReason } from "@hayloft/schema";
-import type { IngressMessage } from "./ingress-message.ts";
 import { stationOf } from "./ingress-message.ts";
+
+/** Who speaks, and from where. */
+export interface Sender {
+  readonly device_id: string;
+  readonly station_id: string | null;
+  readonly farm_id: string;
+  readonly barn_id: string;
+  /** What it says refers to the barn's row, so that must be here and belong to the farm. */
+  readonly needsBarn: boolean;
+}
 
 interface ListEntry {
   readonly farm: string | null;
@@ -42,26 +51,31 @@ export class Authority {
    * Why the sender may not say this, or null. A weigh message needs its station and its device; deny wins. Throws
    * `unavailable` for what the first snapshot may still bring: a refusal is for good.
    */
-  refusalOf(message: Message): { readonly reason: RefusalReason; readonly detail: string } | null {
-    const refusal = this.#refusalOf(message);
-    const mayStillCome = refusal?.reason === "not-allowed" || (refusal?.detail === "barn" && !this.#barns.has(message.barn_id));
+  refusalOf(sender: Sender): { readonly reason: RefusalReason; readonly detail: string } | null {
+    const refusal = this.#refusalOf(sender);
+    const mayStillCome = refusal?.reason === "not-allowed" || (refusal?.detail === "barn" && !this.#barns.has(sender.barn_id));
     if (this.#filling && mayStillCome) throw new HayloftError("unavailable", { reason: "the first snapshot is coming in" });
     return refusal;
   }
 
-  #refusalOf(message: Message): { readonly reason: RefusalReason; readonly detail: string } | null {
+  #refusalOf(sender: Sender): { readonly reason: RefusalReason; readonly detail: string } | null {
     if (!this.tenantActive) return { reason: "tenant-unknown", detail: "tenant" };
-    const device = entryRefusal(this.#devices.get(message.device_id), message);
+    const device = entryRefusal(this.#devices.get(sender.device_id), sender);
     if (device !== null) return { reason: device, detail: "device" };
-    const station = stationOf(message);
-    if (station !== null) {
-      const refusal = entryRefusal(this.#stations.get(station), message);
+    if (sender.station_id !== null) {
+      const refusal = entryRefusal(this.#stations.get(sender.station_id), sender);
       if (refusal !== null) return { reason: refusal, detail: "station" };
     }
-    // Sessions and feed refer to the barn's row; readings do not and never wait for it.
-    if (station === null && message.event_type !== "feed.dispensed" && !isSiloReading(message)) return null;
-    return this.#barns.get(message.barn_id) === message.farm_id ? null : { reason: "wrong-place", detail: "barn" };
+    if (!sender.needsBarn) return null;
+    return this.#barns.get(sender.barn_id) === sender.farm_id ? null : { reason: "wrong-place", detail: "barn" };
   }
+}
+
+/** The sender of a message. Sessions and feed refer to the barn's row; readings do not and never wait for it. */
+export function senderOf(message: Message): Sender {
+  const station_id = stationOf(message);
+  const needsBarn = station_id !== null || message.event_type === "feed.dispensed" || isSiloReading(message);
+  return { device_id: message.device_id, station_id, farm_id: message.farm_id, barn_id: message.barn_id, needsBarn };
 }
 
 /** A reading of a silo's weight, from which feed intake is derived. */
@@ -69,12 +83,11 @@ export function isSiloReading(message: Message): boolean {
   return message.topic.kind === "telemetry" && message.topic.metric === "silo.weight";
 }
 
-function entryRefusal(entry: ListEntry | undefined, message: Message): RefusalReason | null {
+function entryRefusal(entry: ListEntry | undefined, sender: Sender): RefusalReason | null {
   if (entry?.blocked === true) return "blocked-on-site";
   if (entry === undefined) return "not-allowed";
   if (!entry.enabled) return "disabled";
-  const placed =
-    (entry.farm === null || entry.farm === message.farm_id) && (entry.barn === null || entry.barn === message.barn_id);
+  const placed = (entry.farm === null || entry.farm === sender.farm_id) && (entry.barn === null || entry.barn === sender.barn_id);
   return placed ? null : "wrong-place";
 }
 
@@ -112,15 +125,15 @@ union all
 select 'barn', id, farm_id, null, true, false from barns where tenant_id = $1 and id = any($4::text[])`;
 
 /**
- * Reads what is needed to judge these messages. Throws `unavailable` while the node has never heard of its own tenant: before
+ * Reads what is needed to judge these senders. Throws `unavailable` while the node has never heard of its own tenant: before
  * the first sync nobody can be judged.
  */
-export async function loadAuthority(tx: SqlSession, tenant: string, messages: readonly IngressMessage[]): Promise<Authority> {
+export async function loadAuthority(tx: SqlSession, tenant: string, senders: readonly Sender[]): Promise<Authority> {
   const { rows } = await tx.query<AuthorityRow>(AUTHORITY_SQL, [
     tenant,
-    [...new Set(messages.map(({ message }) => message.device_id))],
-    [...new Set(messages.flatMap(({ message }) => stationOf(message) ?? []))],
-    [...new Set(messages.map(({ message }) => message.barn_id))],
+    [...new Set(senders.map((sender) => sender.device_id))],
+    [...new Set(senders.flatMap((sender) => sender.station_id ?? []))],
+    [...new Set(senders.map((sender) => sender.barn_id))],
   ]);
   const own = rows.find((row) => row.kind === "tenant");
   // Refusing now would lose messages that are right; a device keeps what is not acknowledged.

@@ -8,7 +8,7 @@ import { storeInferenceResults } from "../domain/inference-results.ts";
 import type { SeenDevices } from "../domain/seen-devices.ts";
 import { storeTelemetry } from "../domain/telemetry.ts";
 import { storeWeighSessions } from "../domain/weigh-sessions.ts";
-import { loadAuthority } from "./authority.ts";
+import { loadAuthority, senderOf } from "./authority.ts";
 import { claimEvents } from "./event-claims.ts";
 import type { IngressMessage, ReadMessage, RefusedMessage } from "./ingress-message.ts";
 import { refuseMessage } from "./ingress-message.ts";
@@ -95,9 +95,11 @@ async function storeInTransaction(
   const refused = new Map<IngressMessage, RefusedMessage>();
   const first = new Map<string, IngressMessage>();
   if (readable.length > 0) {
-    const authority = await loadAuthority(tx, tenant, readable);
-    for (const item of readable) {
-      const refusal = authority.refusalOf(item.message);
+    const senders = readable.map((item) => senderOf(item.message));
+    const authority = await loadAuthority(tx, tenant, senders);
+    for (const [index, item] of readable.entries()) {
+      const sender = senders[index];
+      const refusal = sender === undefined ? null : authority.refusalOf(sender);
       if (refusal !== null) refused.set(item, refuseMessage(item, refusal.reason, refusal.detail));
       else if (!first.has(item.message.event_id)) first.set(item.message.event_id, item);
     }

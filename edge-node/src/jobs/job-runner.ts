@@ -4,6 +4,8 @@ import type { Clock } from "@hayloft/engine";
 export interface Job {
   readonly name: string;
   readonly everyMs: number;
+  /** How many times as long as it ran it rests; for work that does not take the database's time. */
+  readonly restFactor?: number;
   run(nowMs: number): Promise<{ readonly done: number; readonly more: boolean }>;
 }
 
@@ -99,7 +101,8 @@ export class JobRunner {
     try {
       const startedMs = performance.now();
       const { done, more } = await job.run(nowMs);
-      const restMs = (performance.now() - startedMs) * (this.#underLoad() ? REST_FACTOR_UNDER_LOAD : REST_FACTOR);
+      const restFactor = job.restFactor ?? (this.#underLoad() ? REST_FACTOR_UNDER_LOAD : REST_FACTOR);
+      const restMs = (performance.now() - startedMs) * restFactor;
       if (scheduled.dueMs !== Number.POSITIVE_INFINITY)
         scheduled.dueMs = nowMs + Math.max(more ? 0 : job.everyMs, Math.round(restMs));
       scheduled.state = { ...state, runs: state.runs + 1, done: state.done + done, lastRunMs: nowMs, lastError: null };

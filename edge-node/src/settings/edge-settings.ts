@@ -170,6 +170,49 @@ export const edgeSettings = defineSettings("HAYLOFT_EDGE", {
     about: "Origins whose pages may sync from a browser, for example https://app.example.org. Nodes need none.",
   },
 
+  "media.upload_bytes_max": {
+    type: "integer",
+    default: 10_485_760,
+    min: 65_536,
+    max: 10_485_760,
+    about: "Largest image accepted, in bytes.",
+  },
+  "media.uploads_per_minute": {
+    type: "integer",
+    default: 60,
+    min: 1,
+    max: 10_000,
+    about: "Images that one device may begin to upload in a minute.",
+  },
+  "media.disk_free_mb_min": {
+    type: "integer",
+    default: 1024,
+    min: 0,
+    max: 1_000_000,
+    about: "With less than this many megabytes free on the disk no more images are taken; nothing is deleted for it.",
+  },
+  "media.thumbnail_px": {
+    type: "integer",
+    default: 320,
+    min: 64,
+    max: 640,
+    about: "Longer side of the small picture made of each image.",
+  },
+  "media.preview_px": {
+    type: "integer",
+    default: 1280,
+    min: 640,
+    max: 2560,
+    about: "Longer side of the middle picture made of each image.",
+  },
+  "media.upload_kbps": {
+    type: "integer",
+    default: 0,
+    min: 0,
+    max: 1_000_000,
+    about: "Kilobits a second that images on their way to the hub may take; 0 is no limit. Rows go before images in any case.",
+  },
+
   "retention.acked_change_days": {
     type: "integer",
     default: 30,

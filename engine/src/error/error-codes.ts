@@ -199,6 +199,20 @@ export const errorCodes = {
   ),
   "receipt-timeout": entry("backoff", "The commit did not reach the asked level in time.", "It is still on its way; ask again."),
 
+  // Blobs and uploads
+  "upload-offset": entry(
+    "backoff",
+    "The bytes do not begin where those that are here end.",
+    "Ask how many bytes are here and go on from there; nothing was changed.",
+  ),
+  "upload-busy": entry("backoff", "Another request adds to the same upload.", "Wait until it has ended, then ask how far it came."),
+  "blob-altered": entry(
+    "backoff",
+    "Bytes do not hash to, or are not as many as, what was announced.",
+    "Send them again; when stored bytes are meant, get them from another replica or check the disk.",
+  ),
+  "blob-too-large": entry("never", "The content is larger than the limit.", "Send a smaller one; the limit is in the details."),
+
   // Enrolment and configuration
   "token-invalid": entry("never", "The enrolment token is unknown, used or expired.", "Make a new token at the hub."),
   "tenant-suspended": entry(

@@ -1132,6 +1132,7 @@ CREATE TABLE media_variants (
   CONSTRAINT media_variants_size_bytes_check CHECK (size_bytes > 0),
   CONSTRAINT media_variants_sha256_check CHECK (sha256 ~ '^[0-9a-f]{64}$')
 );
+CREATE INDEX media_variants_tenant_id_sha256_idx ON media_variants (tenant_id, sha256);
 CREATE INDEX media_variants_tenant_id_farm_id_created_at_idx ON media_variants (tenant_id, farm_id, created_at DESC);
 CREATE INDEX media_variants_tenant_id_barn_id_created_at_idx ON media_variants (tenant_id, barn_id, created_at DESC);
 

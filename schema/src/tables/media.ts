@@ -13,12 +13,13 @@ import {
   timestamptz,
 } from "@hayloft/engine";
 import { createdAt, naturalRef, outsideId, ownId, tenantId, updatedAt } from "../farm-columns.ts";
+import { mediaVariantKinds } from "../media/media-bytes.ts";
 import { keepWindow } from "../tiers.ts";
 
 const barnScope = { tenant: "tenant_id", farm: "farm_id", barn: "barn_id" } as const;
 const sha256 = () => text().check("{} ~ '^[0-9a-f]{64}$'");
 const mimeType = () => oneOf("image/jpeg", "image/png", "image/webp");
-const variantKind = () => oneOf("original", "preview", "thumbnail");
+const variantKind = () => oneOf(...mediaVariantKinds);
 const here = { cloud: forever, edge: forever, tablet: forever } as const;
 
 /** The most bytes an image may have: 10 MB. */
@@ -93,6 +94,7 @@ export const mediaVariants = table("media_variants", {
   },
   primaryKey: ["tenant_id", "media_id", "kind"],
   indexes: [
+    ["tenant_id", "sha256"],
     ["tenant_id", "farm_id", "created_at desc"],
     ["tenant_id", "barn_id", "created_at desc"],
   ],
