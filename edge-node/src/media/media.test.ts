@@ -167,7 +167,7 @@ describe("an image's way into the barn", () => {
       body: { media_id: id, object_key: key, etag: sha256(bytes), size_bytes: bytes.length },
     });
     expect(await countRows(edge, "hayloft.commit")).toBe(commits + 1);
-    const { rows } = await edge.replica.database.query<Record<string, unknown>>(
+    const { rows } = await edge.replica.database.query(
       `select sha256, mime_type, width_px, height_px, session_id, weight_session_id is not null as named,
          (select string_agg(kind || ' ' || width_px || 'x' || height_px, ', ' order by kind) from media_variants where media_id = media.id) as smaller,
          (select string_agg(variant || ' ' || state, ', ' order by variant) from media_presence where media_id = media.id) as here,

@@ -3,7 +3,7 @@ import sharp, { type Sharp } from "sharp";
 export type ImageType = "image/jpeg" | "image/png" | "image/webp";
 
 /** A smaller picture, without any metadata. */
-export interface SmallerPicture {
+interface SmallerPicture {
   readonly kind: "preview" | "thumbnail";
   readonly bytes: Uint8Array;
   readonly mimeType: "image/webp";
@@ -37,7 +37,7 @@ sharp.concurrency(1);
 sharp.cache(false);
 
 /** The type of an image by its first bytes, or null for anything that is not one of the three. */
-export function imageTypeOf(bytes: Uint8Array): ImageType | null {
+function imageTypeOf(bytes: Uint8Array): ImageType | null {
   const head = Buffer.from(bytes.subarray(0, 12));
   if (head.subarray(0, 3).equals(Buffer.from([0xff, 0xd8, 0xff]))) return "image/jpeg";
   if (head.subarray(0, 8).equals(Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]))) return "image/png";

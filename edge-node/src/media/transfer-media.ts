@@ -15,7 +15,7 @@ export interface TransferOptions {
   /** 0: as fast as it goes. */
   readonly kbps: number;
   /** True while the link is up and rows do not wait: they go first. */
-  rowsFlow(): Promise<boolean>;
+  readonly rowsFlow: () => Promise<boolean>;
 }
 
 const CHUNK_BYTES = 131_072;

@@ -205,7 +205,11 @@ export const errorCodes = {
     "The bytes do not begin where those that are here end.",
     "Ask how many bytes are here and go on from there; nothing was changed.",
   ),
-  "upload-busy": entry("backoff", "Another request adds to the same upload.", "Wait until it has ended, then ask how far it came."),
+  "upload-busy": entry(
+    "backoff",
+    "Another request adds to the same upload.",
+    "Wait until it has ended, then ask how far it came.",
+  ),
   "blob-altered": entry(
     "backoff",
     "Bytes do not hash to, or are not as many as, what was announced.",
