@@ -70,7 +70,7 @@ describe("the catalog as a whole", () => {
     ]);
   });
 
-  it("S6.2 S6.3 telemetry travels last, records and registry first", () => {
+  it("S6.2 S6.3 telemetry is declared least urgent, records and registry most", () => {
     const laneOf = (name: string): number | undefined => farmCatalog.byName.get(name)?.lane;
     expect(laneOf("telemetry_raw")).toBe(3);
     for (const item of tables.filter((each) => each.group === "records" || each.group === "registry"))

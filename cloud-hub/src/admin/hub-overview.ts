@@ -9,6 +9,8 @@ export interface HubOverview {
   readonly quarantined: number;
   readonly applied_commits: number;
   readonly refused_commits: number;
+  /** Of the oldest transaction that is open or prepared at the server, as far as this role may see; 0 for none. */
+  readonly oldest_transaction_seconds: number;
 }
 
 /** What the hub's database holds, in one query. */
@@ -21,7 +23,10 @@ export async function readOverview(database: Database): Promise<HubOverview> {
        (select count(*) from hayloft.quarantined where state = 'held') as quarantined,
        (select coalesce(sum(seq), 0)::bigint from hayloft.origin o
          where not exists (select from hayloft.head h where h.tenant_id = o.tenant_id and h.incarnation = o.incarnation)) as applied_commits,
-       (select count(*) from hayloft.outcome where outcome = 'refused') as refused_commits`,
+       (select count(*) from hayloft.outcome where outcome = 'refused') as refused_commits,
+       (select coalesce(extract(epoch from clock_timestamp() - min(since)), 0)::float8 from (
+         select min(xact_start) as since from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+         union all select min(prepared) from pg_prepared_xacts where database = current_database()) as open_ones) as oldest_transaction_seconds`,
   );
   const [row] = rows;
   if (row === undefined) throw new Error("a query of aggregates always has one row");

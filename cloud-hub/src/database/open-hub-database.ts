@@ -13,6 +13,9 @@ export interface HubDatabase {
   close(): Promise<void>;
 }
 
+/** Who waits for a tenant's log longer gives its connection back and tries again later, or all of them would wait for one tenant. */
+const LOCK_TIMEOUT_MS = 5_000;
+
 export interface OpenHubDatabaseOptions {
   /** Replaces `database.url`; may hold a password. For programs that embed the hub. */
   readonly connectionString?: string;
@@ -38,6 +41,7 @@ export async function openHubDatabase(settings: HubSettings, options: OpenHubDat
       connectionString,
       poolMax: settings["database.pool_max"],
       applicationName: options.applicationName,
+      lockTimeoutMs: LOCK_TIMEOUT_MS,
       ...(external === null || options.connectionString !== undefined ? {} : tlsOf(settings)),
     });
     return {

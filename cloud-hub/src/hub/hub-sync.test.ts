@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { newId } from "@hayloft/engine";
+import { HayloftError, newId } from "@hayloft/engine";
+import { openPostgresDatabase } from "@hayloft/engine/postgres";
 import { createDevice, setDeviceEnabled } from "../admin/devices.ts";
+import { readOverview } from "../admin/hub-overview.ts";
 import { getNode, restoreNode, revokeNode } from "../admin/nodes.ts";
 import { createBarn } from "../admin/places.ts";
 import { setTenantStatus } from "../admin/tenants.ts";
@@ -49,6 +51,16 @@ afterAll(async () => {
   await two.close();
   await hub.end();
 });
+
+function gate(): { readonly opened: Promise<void>; open(): void } {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open: () => open() };
+}
+
+const insertBarn = "insert into barns (tenant_id, farm_id, id, name) values ($1::text, $1::text || '-f', $2, $2)";
 
 describe("a hub with children of several tenants", () => {
   it("S5.8 master data written by plain SQL at the hub are visible at the child in under a second", async () => {
@@ -151,6 +163,33 @@ describe("a hub with children of several tenants", () => {
     await setTenantStatus(hub.database, "t-2", "active");
     await waitFor("the held reading", async () => await atHub(held), 60_000);
   }, 120_000);
+
+  it("F-E10 a transaction left open over a tenant's log delays that tenant alone, and its age is told", async () => {
+    const client = await openPostgresDatabase({ connectionString: hub.databaseUrl, poolMax: 1 });
+    const [sealed, end, undone] = [gate(), gate(), new Error("given up")];
+    const left = client.transaction(async (tx) => {
+      await tx.query(insertBarn, ["t-1", newId()]);
+      // Sealed before its commit, it holds what all of its tenant need to commit.
+      await tx.script("set constraints all immediate");
+      sealed.open();
+      await end.opened;
+      throw undone;
+    });
+    await sealed.opened;
+    // As many as the pool has connections wait for the tenant: none would be left for another.
+    const waiting = Array.from({ length: 10 }, async () => {
+      const code = (error: unknown): unknown => (error instanceof HayloftError ? error.details["sqlstate"] : error);
+      return await hub.database.query(insertBarn, ["t-1", newId()]).then(() => "done", code);
+    });
+    const [mine, theirs] = [await writeReading(one, "t-1"), await writeReading(two, "t-2")];
+    await waitFor("the other tenant's reading", async () => await atHub(theirs), 60_000);
+    expect(await Promise.all(waiting)).toEqual(Array.from({ length: 10 }, () => "55P03"));
+    expect((await readOverview(hub.database)).oldest_transaction_seconds).toBeGreaterThan(4);
+    end.open();
+    await expect(left).rejects.toBe(undone);
+    await waitFor("its own reading", async () => await atHub(mine), 90_000);
+    await client.close();
+  }, 180_000);
 
   it("S14.7 the hub knows by itself who is connected and who is not", async () => {
     const watch = () => ({

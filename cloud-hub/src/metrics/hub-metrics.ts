@@ -43,6 +43,10 @@ export class HubMetrics {
       quarantined: gauge("sync_quarantined_changes", "Refused commits that wait for a person."),
       mediaBytes: gauge("media_bytes_present", "Bytes of pictures that this hub holds."),
       bytes: gauge("db_size_bytes", "Size of the database."),
+      oldest: gauge(
+        "db_oldest_transaction_age_seconds",
+        "Age of the oldest transaction that is open or prepared at the database.",
+      ),
       poolSize: gauge("db_pool_size", "Open database connections of this process."),
       poolUse: gauge("db_pool_in_use", "Database connections at work."),
       poolWaiting: gauge("db_pool_waiting", "Callers that wait for a database connection."),
@@ -91,6 +95,7 @@ export class HubMetrics {
     this.#set("refused", overview?.refused_commits);
     this.#set("quarantined", overview?.quarantined);
     this.#set("bytes", overview?.database_bytes);
+    this.#set("oldest", overview?.oldest_transaction_seconds);
     this.#set("poolSize", pool?.size);
     this.#set("poolUse", pool?.inUse);
     this.#set("poolWaiting", pool?.waiting);

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { eachDatabase } from "../testing/each-database.ts";
+import { CrashError, failingDatabase } from "./failing-database.ts";
 import { openMemoryFarm } from "./memory-farm.ts";
 
 eachDatabase("counters", (open) => {
@@ -20,6 +21,33 @@ eachDatabase("counters", (open) => {
     for (const replica of [cloud, edge, tablet]) {
       expect(await replica.sql("select on_hand, weight, moves::text as moves, name from stock")).toEqual([row]);
     }
+    await close();
+  });
+
+  it("F-G11 a difference counts once, however often, after whatever crash and on whatever way its commit comes", async () => {
+    const { cloud, edge, tablet, settle, close } = await openMemoryFarm(open);
+    await edge.sql("insert into stock (tenant_id, id, on_hand) values ('t1', 's1', 100)");
+    await settle();
+    await tablet.sql("update stock set on_hand = on_hand - 5");
+    await tablet.sql("update stock set on_hand = on_hand + 2");
+    const onHand = async (replica: typeof cloud) => (await replica.sql("select on_hand from stock"))[0]?.["on_hand"];
+    for (const [child, parent] of [
+      [tablet, edge],
+      [tablet, cloud],
+      [edge, cloud],
+    ] as const) {
+      const slice = await child.slice(parent, "up", 0);
+      const request = { peer: child.nodeId, from: "child", grant: child.grant(), slice } as const;
+      // The answer to the first attempt is lost, before or after its commit.
+      for (const moment of ["atCommit", "afterCommit"] as const) {
+        const crashing = parent.over(failingDatabase(parent.database, moment)).apply(request);
+        await expect(crashing).rejects.toBeInstanceOf(CrashError);
+      }
+      for (let round = 0; round < 2; round += 1) await parent.storage.apply(request);
+      expect(await onHand(parent)).toBe(97);
+    }
+    await settle();
+    for (const replica of [cloud, edge, tablet]) expect(await onHand(replica)).toBe(97);
     await close();
   });
 

@@ -10,9 +10,9 @@ export class CrashError extends Error {
 
 /**
  * The database, with a crash in the place of one statement of its next transaction: the statement with the given number,
- * counted from 1. `atCommit` crashes after the last statement instead.
+ * counted from 1. `atCommit` crashes after the last statement instead, and `afterCommit` when all of it is done and nobody has heard.
  */
-export function failingDatabase(database: Database, statement: number | "atCommit"): Database {
+export function failingDatabase(database: Database, statement: number | "atCommit" | "afterCommit"): Database {
   let count = 0;
   const step = (): void => {
     count += 1;
@@ -33,12 +33,15 @@ export function failingDatabase(database: Database, statement: number | "atCommi
     durability: database.durability,
     query: async (sql, parameters) => await database.query(sql, parameters),
     script: async (sql) => await database.script(sql),
-    transaction: async <T>(work: (tx: SqlSession) => Promise<T>, options?: TransactionOptions) =>
-      await database.transaction(async (tx) => {
+    transaction: async <T>(work: (tx: SqlSession) => Promise<T>, options?: TransactionOptions) => {
+      const done = await database.transaction(async (tx) => {
         const result = await work(failing(tx));
         if (statement === "atCommit") throw new CrashError();
         return result;
-      }, options),
+      }, options);
+      if (statement === "afterCommit") throw new CrashError();
+      return done;
+    },
     onWrite: (listener) => database.onWrite(listener),
     close: async () => await database.close(),
   };

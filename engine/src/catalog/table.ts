@@ -88,7 +88,7 @@ export interface TableOptions<Cols extends Columns> {
   /** How a delete and an update end that did not know of each other. Default `later`. */
   readonly deletes?: DeleteRule;
   readonly retain: Readonly<Record<string, Retention>>;
-  /** 0 is sent first, 3 last. Default 1. */
+  /** How urgent its rows are, 0 most. Default 1. Recorded with each commit; the sender keeps the order of the log (decision 0038). */
   readonly lane?: 0 | 1 | 2 | 3;
   /** Columns that do not travel to a tier, for example `{ tablet: ["location"] }`; they must be nullable or defaulted. */
   readonly hidden?: Readonly<Record<string, readonly (keyof Cols & string)[]>>;

@@ -105,6 +105,33 @@ describe("monotone rules move one way", () => {
       (after, before) => before === null || reach[before]?.includes(after ?? "") === true,
     );
   });
+  it("F-G10 states that were reached at the same time join to one state of the graph, the same in any order, to which each of them leads", () => {
+    const reach: Record<string, readonly string[]> = {
+      open: ["open", "held", "paused", "closed"],
+      held: ["held", "closed"],
+      paused: ["paused", "closed"],
+      closed: ["closed"],
+    };
+    const join = joinMonotone(type("text"), lattice);
+    const written = fc.uniqueArray(fc.record({ value: steps, stamp: fc.bigInt({ min: 1n, max: 40n }), node: nodes }), {
+      minLength: 2,
+      maxLength: 6,
+      selector: ({ stamp, node }) => `${String(stamp)} ${node}`,
+    });
+    const meet = (list: readonly Register[]): string | null =>
+      list.reduce((met, next) => join(met, next), { value: null, stamp: 0n, node: "" }).value;
+    fc.assert(
+      fc.property(
+        written.chain((list) => fc.tuple(fc.constant(list), fc.shuffledSubarray(list, { minLength: list.length }))),
+        ([list, shuffled]) => {
+          const state = meet(list);
+          expect(meet(shuffled)).toBe(state);
+          for (const { value } of list) if (value !== null) expect(reach[value]).toContain(state);
+        },
+      ),
+      { numRuns: 2_000 },
+    );
+  });
   it("two branches of a lattice join where both lead to", () => {
     const at = (value: string, stamp: bigint): Register => ({ value, stamp, node: "n1" });
     expect(joinMonotone(type("text"), lattice)(at("held", 5n), at("paused", 3n))).toEqual(at("closed", 5n));

@@ -12,7 +12,7 @@ const program = new URL("../testing/migrate-program.js", import.meta.url).pathna
 const [first, , third] = fleetVersions;
 const owner = { nodeId: "019abc00-0000-7000-8000-000000000001", tier: "edge" };
 
-it("S11.4 a process that is killed in the middle of a migration leaves the version before it, and the next start completes it", async () => {
+it("F-A8 S11.4 a process that is killed in the middle of a migration leaves the version before it, and the next start completes it", async () => {
   const dataDir = await tempDir();
   const before = await openPgliteDatabase({ dataDir });
   await migrate(before, { ...first, ...owner });
@@ -36,5 +36,26 @@ it("S11.4 a process that is killed in the middle of a migration leaves the versi
   );
   expect(rows).toEqual([{ catalog_version: 3, words: "unsent", commits: 1 }]);
   expect(await compareCatalog(after, third.catalog)).toEqual([]);
+  await after.close();
+});
+
+it("F-A1 a process that is killed before its commit has written nothing, and burnt no position", async () => {
+  const dataDir = await tempDir();
+  const before = await openPgliteDatabase({ dataDir });
+  await migrate(before, { ...first, ...owner });
+  const write = "insert into note (tenant_id, id, body) values ('t', $1, 'x')";
+  await before.query(write, ["before"]);
+  await before.close();
+  const writer = new URL("../testing/killed-writer-program.js", import.meta.url).pathname;
+  expect(spawnSync(process.execPath, [writer, dataDir]).signal).toBe("SIGKILL");
+  const after = await openPgliteDatabase({ dataDir });
+  await after.query(write, ["after"]);
+  const notes = await after.query<{ id: string }>("select id from note order by id");
+  expect(notes.rows.map(({ id }) => id)).toEqual(["after", "before"]);
+  expect((await after.query("select position, seq from hayloft.commit order by position")).rows).toEqual([
+    { position: 1, seq: 1 },
+    { position: 2, seq: 2 },
+  ]);
+  expect((await after.query("select 1 from hayloft.change")).rows).toHaveLength(2);
   await after.close();
 });

@@ -102,7 +102,7 @@ eachDatabase("migrate", (open) => {
     await database.close();
   });
 
-  it("S11.4 leaves everything as it was when a migration fails", async () => {
+  it("F-F4 S11.4 leaves everything as it was when a migration fails, and the old version goes on", async () => {
     const database = await open();
     await migrated(database, "edge");
     const before = await tableCount(database);
@@ -113,6 +113,9 @@ eachDatabase("migrate", (open) => {
       details: { migration: "0003_bad", sqlstate: "22012" },
     });
     expect(await tableCount(database)).toBe(before);
+    expect(await compareCatalog(database, sampleCatalog)).toEqual([]);
+    await database.query("insert into note (tenant_id, id, farm_id, title) values ('t1', gen_random_uuid(), 'f1', 'after')");
+    expect((await logOf(database, "t1")).map(({ seq, catalogVersion }) => [seq, catalogVersion])).toEqual([[1, 1]]);
     expect(await migrate(database, options([initial, good]))).toEqual({ applied: ["0002_good"] });
     await database.close();
   });

@@ -45,6 +45,8 @@ const LOCK = 0x6861796c6f6674n;
 export async function migrate(database: Database, options: MigrateOptions): Promise<MigrateResult> {
   checkMigrationNames(options.migrations);
   return await database.transaction(async (tx) => {
+    // Another migration may take long, and is worth waiting for.
+    await tx.script("set local lock_timeout = 0");
     await tx.query("select pg_advisory_xact_lock($1)", [LOCK]);
     if (!(await isBootstrapped(tx))) await tx.script(bootstrap);
     const done = await appliedMigrations(tx);

@@ -2,6 +2,7 @@ import pg from "pg";
 import { afterEach, beforeEach, expect, inject, it } from "vitest";
 import { commitHash } from "../commit/commit-hash.ts";
 import type { Database, SqlSession } from "../store/database.ts";
+import { openPostgresDatabase } from "../store/postgres/open-postgres-database.ts";
 import { freshPostgres } from "../testing/index.ts";
 import { logOf, migrated } from "./sample-database.ts";
 
@@ -47,6 +48,67 @@ function gate(): { readonly opened: Promise<void>; open: () => void } {
   });
   return { opened, open };
 }
+
+it("F-A1 F-E7 a writer whose connection dies before its commit has done nothing, and burnt no position", async () => {
+  await write(database, "before");
+  const client = await plainClient();
+  await client.query("begin");
+  await client.query("insert into note (tenant_id, id, farm_id, title) values ('t1', gen_random_uuid(), 'f1', 'lost')");
+  // As far as a transaction gets: everything is written and sealed, and the commit itself is not heard.
+  await client.query("set constraints all immediate");
+  const ended = new Promise<void>((resolve) => {
+    client.on("end", () => resolve());
+  });
+  const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
+  await database.query("select pg_terminate_backend($1)", [rows[0]?.pid ?? 0]);
+  await ended;
+  await write(database, "after");
+  expect(await storedTitles()).toEqual(["after", "before"]);
+  expect(await loggedTitles()).toEqual(["before", "after"]);
+  expect((await logOf(database, "t1")).map(({ position, seq }) => [position, seq])).toEqual([
+    [1, 1],
+    [2, 2],
+  ]);
+  expect((await database.query("select 1 from hayloft.change")).rows).toHaveLength(2);
+});
+
+it("F-E13 what one transaction set on a pooled connection is gone in the next, however it ended", async () => {
+  const [found] = (await database.query<{ name: string }>("select current_database() as name")).rows;
+  const url = new URL(inject("hayloftPostgres"));
+  url.pathname = found?.name ?? "";
+  // One connection: the next caller has it next, as behind a pooler that pools transactions.
+  const pooled = await openPostgresDatabase({ connectionString: url.href, poolMax: 1 });
+  const settings = "select set_config('hayloft.author', 'ada', true), set_config('hayloft.applying', $1, true)";
+  const undone = new Error("undone");
+  await pooled.transaction(async (tx) => {
+    await tx.query(settings, ["off"]);
+    await write(tx, "by ada");
+  });
+  await write(pooled, "by nobody");
+  await expect(
+    pooled.transaction(async (tx) => {
+      await tx.query(settings, ["on"]);
+      await write(tx, "never", "t2");
+      throw undone;
+    }),
+  ).rejects.toBe(undone);
+  await expect(
+    pooled.transaction(async (tx) => {
+      await tx.query(settings, ["on"]);
+      await tx.query("select 1 / 0");
+    }),
+  ).rejects.toMatchObject({ code: "sql-failed" });
+  await write(pooled, "captured");
+  const log = await logOf(database, "t1");
+  expect(log.map(({ author, seq }) => [seq, author])).toEqual([
+    [1, "ada"],
+    [2, null],
+    [3, null],
+  ]);
+  expect(await loggedTitles()).toEqual(["by ada", "by nobody", "captured"]);
+  expect(await loggedTitles("t2")).toEqual([]);
+  await pooled.close();
+});
 
 it("F-E6 a transaction that commits late comes after those a reader has passed", async () => {
   const [wrote, mayCommit] = [gate(), gate()];

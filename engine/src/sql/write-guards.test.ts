@@ -114,7 +114,7 @@ const cases: Readonly<Record<string, Case>> = {
 };
 
 eachDatabase("write guards", (open) => {
-  it("hold for each of the catalog's rules", async () => {
+  it("F-G10 hold for each of the catalog's rules, a state that goes back among them", async () => {
     const database = await open();
     await migrated(database, "edge");
     const found: Record<string, string | null> = {};

@@ -31,7 +31,7 @@ eachDatabase("farm migrations", (open) => {
   });
   afterAll(() => database.close());
 
-  it("S5.0 S11.1 S11.3 P-S1 from empty they make the tables of the catalog and no others", async () => {
+  it("S5.0 S11.1 S11.3 P-S1 P-E9 from empty they make the tables of the catalog and no others", async () => {
     expect(await databaseShape(database)).toEqual(catalogShape(farmCatalog));
   });
 

@@ -1,5 +1,5 @@
 import type { Database } from "@hayloft/engine";
-import { newId } from "@hayloft/engine";
+import { derivedId, newId } from "@hayloft/engine";
 import { eachDatabase } from "@hayloft/engine/testing";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { weightSessionId } from "../natural-ids.ts";
@@ -182,6 +182,20 @@ eachDatabase("the views", (open) => {
       [tenant],
     );
     expect(rows).toEqual([{ acked: true, consecutive_failures: 0, status: "failed" }]);
+  });
+
+  it("P-E7 a change has one id, which follows from its commit and is the same on every tier; there is no second outbox", async () => {
+    const { rows } = await database.query<{ id: string; origin: string; seq: number }>(
+      `select o.id::text as id, c.origin::text as origin, c.seq from sync_outbox o join hayloft.commit c on c.tenant_id = o.tenant_id
+         and hayloft.derived_id('sync_outbox', array[c.origin::text, c.seq::text]) = o.id`,
+    );
+    expect(rows.length).toBeGreaterThan(2);
+    for (const { id, origin, seq } of rows) expect(id).toBe(derivedId("sync_outbox", [origin, String(seq)]));
+    expect(new Set(rows.map(({ id }) => id)).size).toBe(rows.length);
+    const boxes = await database.query(
+      "select relname::text as name, relkind::text as kind from pg_class where relname like '%outbox%'",
+    );
+    expect(boxes.rows).toEqual([{ name: "sync_outbox", kind: "v" }]);
   });
 
   it("S5.10 S5.13 the old dedupe tables show each event once", async () => {

@@ -273,7 +273,7 @@ describe("envelopes", () => {
 });
 
 describe("building", () => {
-  it("P-C15 P-E6 what the simulator sends is what the ingress reads", () => {
+  it("P-C15 P-E6 P-E8 what the simulator sends is what the ingress reads", () => {
     const built = buildEnvelope(weigh("weighvision.weight.recorded"), {
       ...content,
       device_id: "wv-1",

@@ -14,6 +14,8 @@ export interface PostgresOptions {
   readonly poolMax?: number;
   /** TLS. True checks the server's certificate against the system's authorities; `{ ca }` against that authority. */
   readonly ssl?: boolean | ConnectionOptions;
+  /** A statement that waits so long for a lock fails with 55P03; default 0, which waits for ever. */
+  readonly lockTimeoutMs?: number;
   /** The name that the server's views and logs show; default `hayloft`. */
   readonly applicationName?: string;
 }
@@ -38,7 +40,8 @@ export async function openPostgresDatabase(options: PostgresOptions): Promise<Da
     ...(options.ssl === undefined ? {} : { ssl: options.ssl }),
     types: { getTypeParser: (typeOid: number) => readerOf(typeOid) },
     // Awaited before the connection is handed out; the text forms that the value readers expect.
-    onConnect: (client) => client.query(sessionSettings) as unknown as undefined,
+    onConnect: (client) =>
+      client.query(`${sessionSettings}; set lock_timeout = ${Math.trunc(options.lockTimeoutMs ?? 0)}`) as unknown as undefined,
   });
   // The pool drops a connection that was lost while idle; the next call opens another and reports what is wrong then.
   pool.on("error", () => undefined);
