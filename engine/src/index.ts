@@ -61,6 +61,8 @@ export {
   type DigestWindow,
   type TableDigest,
 } from "./digest/digest-tables.ts";
+export * from "./incarnation/read-recovery.ts";
+export { beginRecovery } from "./incarnation/find-lost.ts";
 export * from "./log/prune-log.ts";
 export * from "./quarantine/held-commit.ts";
 export * from "./quarantine/quarantine.ts";

@@ -33,7 +33,10 @@ const SELECT = `
     greatest(coalesce(h.position, 0) - coalesce(case when p.acked_incarnation = h.incarnation then p.acked_position end, 0), 0) as behind_commits
   from replica_node n
   left join hayloft.head h on h.tenant_id = n.tenant_id
-  left join hayloft.peer p on p.node_id = n.id and p.tenant_id = n.tenant_id and p.relation = 'child'`;
+  left join lateral (
+    -- Of a node's copies, the one that was here last.
+    select * from hayloft.peer p where p.tenant_id = n.tenant_id and p.relation = 'child' and (p.node_id = n.id or p.of_node = n.id)
+    order by p.last_contact_at desc nulls last limit 1) p on true`;
 
 export interface NodeWatch {
   readonly nowMs: number;

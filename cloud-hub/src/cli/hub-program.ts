@@ -7,6 +7,7 @@ import { addJournalCommands } from "./journal-commands.ts";
 import { addMediaCommands } from "./media-commands.ts";
 import { addNodeCommands, addTokenCommands } from "./node-commands.ts";
 import { addQuarantineCommands } from "./quarantine-commands.ts";
+import { addRecoveryCommands } from "./recovery-commands.ts";
 import {
   addBatchCommands,
   addDeviceCommands,
@@ -39,6 +40,7 @@ export function hubProgram(context: CommandContext): Command {
   addNodeCommands(program, context);
   addQuarantineCommands(program, context);
   addJournalCommands(program, context);
+  addRecoveryCommands(program, context);
   addReviewCommands(program, context);
   addMediaCommands(program, context);
   return program;

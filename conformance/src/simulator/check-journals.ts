@@ -29,8 +29,16 @@ export function checkJournals(nodes: readonly SimNode[], written: readonly Writt
     if (isKnown && isCurrent) throw new Violation("O2", `${name} stands and is said to have lost`);
   }
   const cameEarly = new Set(nodes.flatMap((node) => [...node.store.cameEarly]));
-  for (const node of nodes) compareJournals(node, top, writes, { atTop, cameEarly });
+  // A disk that was put back, or copied, has not seen all that it once saw; and who is below it has it from there.
+  for (const node of nodes.filter(knowsAll(nodes))) compareJournals(node, top, writes, { atTop, cameEarly });
 }
+
+const knowsAll =
+  (nodes: readonly SimNode[]) =>
+  (node: SimNode): boolean => {
+    const parent = nodes.find(({ spec }) => spec.name === node.spec.parent);
+    return !node.isRestored && (parent === undefined || knowsAll(nodes)(parent));
+  };
 
 function compareJournals(
   node: SimNode,
@@ -52,7 +60,10 @@ function compareJournals(
 
 /** The commit as it is now: it may have got another stamp since it was written. */
 const finalCommit = ({ node, commit }: Written): Commit =>
-  node.store.log(commit.tenant).entries.find((entry) => entry.via === null && entry.commit.seq === commit.seq)?.commit ?? commit;
+  node.store.log(commit.tenant).entries.find(({ via, commit: now }) => {
+    const name = node.store.reissued.get(nameOf(commit)) ?? nameOf(commit);
+    return via === null && nameOf(now) === name;
+  })?.commit ?? commit;
 
 const notesOf = (commit: Commit): readonly Change[] => commit.changes.filter(({ table }) => table === "note");
 

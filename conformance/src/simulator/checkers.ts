@@ -29,6 +29,12 @@ export class AlwaysChecker {
     this.#nodes = nodes;
   }
 
+  /** A node whose disk is put back begins where that was. */
+  forget(node: SimNode): void {
+    for (const known of [this.#seen, this.#stamps, this.#cursors])
+      for (const name of known.keys()) if (name.startsWith(`${node.spec.name} `)) known.delete(name);
+  }
+
   observerOf(node: SimNode): StorageObserver {
     return {
       applied: (request, fresh) => this.#guard(() => this.#applied(node, request, fresh)),
@@ -47,13 +53,16 @@ export class AlwaysChecker {
     }
   }
 
-  #applied(node: SimNode, { peer, from, slice }: ApplyRequest, fresh: readonly Commit[]): void {
-    const sender = this.#nodes().find((item) => item.identity.nodeId === peer);
-    if (sender !== undefined && slice.upTo > sender.store.log(slice.tenant).position)
+  #applied(node: SimNode, { peer, node: author = peer, from, slice }: ApplyRequest, fresh: readonly Commit[]): void {
+    // Before they are told apart, copies have one incarnation. A disk that was put back meanwhile has forgotten what it sent.
+    const logs = this.#nodes().map((item) => item.store.logs.get(slice.tenant));
+    const senders = logs.filter((log) => log?.incarnation === slice.incarnation);
+    const isKnown = senders.length > 0 && !this.#nodes().some((item) => item.isRestored);
+    if (isKnown && senders.every((log) => slice.upTo > (log?.position ?? 0)))
       throw new Violation("O9", "a cursor is beyond the sender's log");
     this.#cursorNeverBack(node, peer, slice.tenant, slice.incarnation);
     for (const commit of fresh) {
-      this.#inOrder(node, commit, from === "child" && commit.node === peer);
+      this.#inOrder(node, commit, from === "child" && commit.node === author);
       this.#once(node, commit);
       if (from === "child") this.#whole(node, commit);
     }
@@ -123,8 +132,12 @@ export class AlwaysChecker {
 const lastWanted = (node: SimNode, tenant: string): number =>
   node.store
     .log(tenant)
-    .entries.findLast(({ via, commit }) => via === null && node.store.outcomes.get(nameOf(commit))?.outcome !== "refused")?.commit
-    .seq ?? 0;
+    .entries.findLast(
+      ({ via, commit }) =>
+        via === null &&
+        commit.origin === node.store.log(tenant).incarnation &&
+        node.store.outcomes.get(nameOf(commit))?.outcome !== "refused",
+    )?.commit.seq ?? 0;
 
 /** What is still on its way: empty when everything that was written has been everywhere. */
 export function unrest(nodes: readonly SimNode[]): readonly string[] {
@@ -181,9 +194,11 @@ const tenantsOf = (node: SimNode): readonly string[] => (node.spec.tenant === nu
 function checkSeqs(node: SimNode, top: SimNode): void {
   const { tenant } = node.spec;
   if (tenant === null) return;
-  const { incarnation, entries } = node.store.log(tenant);
-  const own = entries.filter((entry) => entry.via === null).map((entry) => entry.commit.seq);
-  if (own.some((value, index) => value !== index + 1)) throw new Violation("O7", `the seqs of ${node.spec.name} have a gap`);
+  const { incarnation, entries, lives } = node.store.log(tenant);
+  for (const life of [incarnation, ...lives.map((of) => of.incarnation)]) {
+    const own = entries.filter(({ via, commit }) => via === null && commit.origin === life).map(({ commit }) => commit.seq);
+    if (own.some((value, index) => value !== index + 1)) throw new Violation("O7", `the seqs of ${node.spec.name} have a gap`);
+  }
   if (node !== top && top.store.origin(tenant, incarnation).seq < lastWanted(node, tenant))
     throw new Violation("O2", `commits of ${node.spec.name} are missing at the top`);
 }
@@ -207,16 +222,21 @@ function checkTenants(node: SimNode): void {
 function checkWritten({ node, commit, refused, events }: Written, nodes: readonly SimNode[], top: SimNode): void {
   const parent = nodes.find((item) => item.spec.name === node.spec.parent);
   if (parent === undefined) return;
-  const name = nameOf(commit);
+  const written = nameOf(commit);
+  // A copy gives what its parent may not have another name; the parent may have got it under both.
+  const renamed = node.store.reissued.get(written);
+  const name = renamed !== undefined && top.store.effects.has(renamed) ? renamed : written;
   const here = node.store.outcomes.get(name);
   const there = parent.store.outcomes.get(name);
-  if (here?.outcome !== there?.outcome || here?.code !== there?.code) {
+  // What a disk forgot that was put back, its parent knows.
+  const isForgotten = node.isRestored || parent.isRestored;
+  if (!isForgotten && (here?.outcome !== there?.outcome || here?.code !== there?.code)) {
     throw new Violation(
       "O4",
       `${name}: ${here?.outcome ?? "applied"} at its author, ${there?.outcome ?? "applied"} at the parent`,
     );
   }
-  if (refused !== (there?.outcome === "refused"))
+  if (!isForgotten && refused !== (there?.outcome === "refused"))
     throw new Violation("O8", `${name} should ${refused ? "" : "not "}have been refused`);
   if (refused) return;
   if (top.store.effects.get(name) !== 1)

@@ -1,4 +1,4 @@
-import type { Random } from "./random.ts";
+import { Random } from "./random.ts";
 
 /** What goes wrong in one run, and how often. Each run draws its own: some kinds off, some frequent. */
 export interface Faults {
@@ -22,6 +22,19 @@ export interface Faults {
   readonly clockAhead: boolean;
   /** Chance that a commit is too large for one frame. */
   readonly large: number;
+}
+
+/** What happens to the disks of one run. Drawn apart, so that the other faults of a seed stay what they were. */
+export interface DiskFaults {
+  /** One node's disk is put back to an image of itself. */
+  readonly restores: boolean;
+  /** A second node runs from a copy of one node's disk. */
+  readonly clones: boolean;
+}
+
+export function drawDiskFaults(seed: number): DiskFaults {
+  const random = new Random(seed + 0x0d15c);
+  return { restores: random.chance(0.35), clones: random.chance(0.35) };
 }
 
 export function drawFaults(random: Random): Faults {

@@ -11,6 +11,8 @@ export interface FaultCounts {
   reorders: number;
   crashes: number;
   partitions: number;
+  restores: number;
+  clones: number;
 }
 
 export interface WireWorld {

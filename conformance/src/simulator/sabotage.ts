@@ -1,4 +1,4 @@
-import type { ApplyRequest, ApplyResult, Commit, Cursor, SnapshotChunk } from "@hayloft/engine";
+import type { ApplyRequest, ApplyResult, Commit, Cursor, HistoryCheck, SnapshotChunk } from "@hayloft/engine";
 import type { SimTable } from "./sim-catalog.ts";
 import type { MakeStorage } from "./sim-node.ts";
 import { SimStorage } from "./sim-storage.ts";
@@ -68,6 +68,18 @@ class ForgottenLosses extends SimStorage {
   }
 }
 
+class BelievesCopies extends SimStorage {
+  override async settleHistory({ peer, tenant }: HistoryCheck): Promise<number | null> {
+    return this.store.peer(peer, tenant).acknowledged?.position ?? 0;
+  }
+
+  protected override accept(request: ApplyRequest): readonly Commit[] {
+    const known = request.slice.commits.filter(({ tenant, origin, seq }) => seq <= this.store.origin(tenant, origin).seq);
+    const { slice } = request;
+    return super.accept({ ...request, slice: { ...slice, commits: slice.commits.filter((commit) => !known.includes(commit)) } });
+  }
+}
+
 const storage =
   (Broken: typeof SimStorage): MakeStorage =>
   (options) =>
@@ -89,5 +101,6 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   "sends another tenant's rows": { makeStorage: storage(OtherTenant), oracles: ["O17"] },
   "forgets to tell outcomes": { makeStorage: storage(ForgottenOutcome), oracles: ["O4", "O1"] },
   "forgets what lost": { makeStorage: storage(ForgottenLosses), oracles: ["O2", "journal"] },
+  "takes a copy's commits for known ones": { makeStorage: storage(BelievesCopies), oracles: ["O1", "O2", "O3", "O5", "O14"] },
   "says that it is the top": { falseTop: true, oracles: ["O2"] },
 };

@@ -6,6 +6,13 @@ export class SimJournal {
   #lost = new Map<string, Loser>();
   #superseded = new Map<string, CellWrite>();
 
+  copy(): SimJournal {
+    const copy = new SimJournal();
+    copy.#lost = new Map(this.#lost);
+    copy.#superseded = new Map(this.#superseded);
+    return copy;
+  }
+
   take(book: LossBook): void {
     for (const { loser } of book.losers) this.#lost.set(writeName(writeOfLoser(loser)), loser);
     for (const standing of book.standing) this.#lost.delete(writeName(standing));

@@ -52,7 +52,9 @@ const startMs = Date.UTC(2026, 0, 1);
 export class SimNode {
   readonly spec: NodeSpec;
   readonly identity: NodeIdentity;
-  readonly store: SimStore;
+  store: SimStore;
+  /** Its disk was put back to an older image, or copied from another's: it does not know all that it once knew. */
+  isRestored = false;
   readonly wires = new Set<WireEnd>();
   readonly #world: NodeWorld;
   network: PeerNetwork | null = null;
@@ -60,9 +62,15 @@ export class SimNode {
   /** Raised by each start: what an earlier life left behind does nothing any more. */
   #life = 0;
 
-  constructor(spec: NodeSpec, world: NodeWorld) {
+  constructor(spec: NodeSpec, world: NodeWorld, original: SimNode | null = null) {
     this.spec = spec;
     this.#world = world;
+    if (original !== null) {
+      this.identity = original.identity;
+      this.store = original.store.image();
+      this.isRestored = true;
+      return;
+    }
     this.identity = world.keys.identity({ nodeId: world.random.uuid(), tier: spec.tier, tenant: spec.tenant });
     this.store = new SimStore(this.identity.nodeId, spec.tier, () => world.random.uuid());
   }
@@ -96,6 +104,12 @@ export class SimNode {
     this.network = null;
     for (const end of this.wires) end.crash();
     this.wires.clear();
+  }
+
+  /** The disk is as it was; what was written since is gone from here. It must be down. */
+  restore(image: SimStore): void {
+    this.store = image.image();
+    this.isRestored = true;
   }
 
   #localSide(): LocalSide {
@@ -168,6 +182,13 @@ export class SimNode {
       acknowledgedCursors: async (...args) => await this.#stored(async () => await sound.acknowledgedCursors(...args)),
       grantedBy: async (...args) => await this.#stored(async () => await sound.grantedBy(...args)),
       takeGrant: async (...args) => await this.#stored(async () => await sound.takeGrant(...args)),
+      chainPoints: async (...args) => await this.#stored(async () => await sound.chainPoints(...args)),
+      lives: async (...args) => await this.#stored(async () => await sound.lives(...args)),
+      findLost: async (...args) => await this.#stored(async () => await sound.findLost(...args)),
+      horizons: async (...args) => await this.#stored(async () => await sound.horizons(...args)),
+      copyId: async (...args) => await this.#stored(async () => await sound.copyId(...args)),
+      peerOfCopy: async (...args) => await this.#stored(async () => await sound.peerOfCopy(...args)),
+      settleHistory: async (...args) => await this.#stored(async () => await sound.settleHistory(...args)),
       readLog: async (...args) => await this.#stored(async () => await sound.readLog(...args)),
       readPart: async (...args) => await this.#stored(async () => await sound.readPart(...args)),
       applyPart: async (...args) => await this.#stored(async () => await sound.applyPart(...args)),

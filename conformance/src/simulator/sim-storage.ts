@@ -1,3 +1,5 @@
+import { digestOf, isLarge } from "./sim-parts.ts";
+import { SimHistory } from "./sim-history.ts";
 import { refusalOf } from "./sim-refusal.ts";
 import type {
   AckRecord,
@@ -23,9 +25,6 @@ import type {
   StagedCommit,
 } from "@hayloft/engine";
 import {
-  changeBody,
-  changeDigest,
-  changesBytes,
   commitHash,
   foldRow,
   EMPTY_ROW,
@@ -34,8 +33,6 @@ import {
   latestStamp,
   latestSeen,
   LossBook,
-  PART_BYTES,
-  partDigest,
   readRowState,
   renameSeen,
   rowKeys,
@@ -55,16 +52,6 @@ import type { Log, SimStore } from "./sim-store.ts";
 const tablesInOrder = Object.keys(simTables) as SimTable[];
 const flowsDown = (table: string): boolean => Object.hasOwn(simTables, table) && simTables[table as SimTable].flow !== "up";
 
-const digestOf = (previous: Uint8Array, changes: readonly Change[]): Uint8Array =>
-  partDigest(
-    previous,
-    changes.map((change) => changeDigest(change, changeBody(change), nodeSha256)),
-    nodeSha256,
-  );
-
-/** Most commits of several changes go in parts here, so that every kind of fault meets them. */
-const isLarge = ({ changes }: Commit): boolean => changes.length > 2 || changesBytes(changes) > PART_BYTES;
-
 /** What the simulation looks at while the storage works. */
 export interface StorageObserver {
   applied(request: ApplyRequest, fresh: readonly Commit[]): void;
@@ -74,8 +61,7 @@ export interface StorageObserver {
 }
 
 /** `ReplicaStorage` over `SimStore`, with the same rules for duplicates, cursors, outcomes and logs as the one over SQL. */
-export class SimStorage implements ReplicaStorage {
-  protected readonly store: SimStore;
+export class SimStorage extends SimHistory implements ReplicaStorage {
   readonly #hasParent: boolean;
   readonly #nowMs: () => number;
   readonly #observer: StorageObserver;
@@ -86,7 +72,7 @@ export class SimStorage implements ReplicaStorage {
     readonly nowMs: () => number;
     readonly observer: StorageObserver;
   }) {
-    this.store = options.store;
+    super(options.store);
     this.#hasParent = options.hasParent;
     this.#nowMs = options.nowMs;
     this.#observer = options.observer;
@@ -212,19 +198,24 @@ export class SimStorage implements ReplicaStorage {
   }
 
   /** The commits that are new, checked before anything is changed. */
-  protected accept({ peer, from, slice }: ApplyRequest): readonly Commit[] {
+  protected accept({ peer, node = peer, from, slice, verifiedSeq = Infinity }: ApplyRequest): readonly Commit[] {
     const marks = new Map<string, { seq: number; hash: Uint8Array }>();
     const fresh: Commit[] = [];
     const own = this.store.log(slice.tenant);
     for (const commit of slice.commits) {
       const known = commit.origin === own.incarnation ? own : this.store.origin(slice.tenant, commit.origin);
       const mark = marks.get(commit.origin) ?? { seq: known.seq, hash: known.hash };
-      if (commit.seq <= mark.seq) continue;
+      if (commit.seq <= mark.seq) {
+        const isOwn = from === "child" && commit.node === node && commit.origin === slice.incarnation;
+        const differs = commit.seq === mark.seq ? !sameBytes(commit.hash, mark.hash) : isOwn && commit.seq > verifiedSeq;
+        if (differs) throw new HayloftError("history-diverged", { origin: commit.origin, seq: commit.seq });
+        continue;
+      }
       if (from === "child") {
         const details = { origin: commit.origin, seq: commit.seq };
         // Of the commits that a child relays, those are missing that it refused itself.
         const follows = commit.seq === mark.seq + 1;
-        if (!follows && commit.node === peer) throw new HayloftError("sequence-gap", details);
+        if (!follows && commit.node === node) throw new HayloftError("sequence-gap", details);
         if (follows && !sameBytes(commit.previousHash, mark.hash)) throw new HayloftError("history-diverged", details);
         if (!sameBytes(commitHash(commit, nodeSha256), commit.hash)) throw new HayloftError("content-hash", details);
         if (!stampIsAcceptable(commit.stamp, this.#nowMs())) throw new HayloftError("clock-ahead", details);

@@ -46,7 +46,9 @@ interface Entry {
 }
 
 export interface Log {
-  readonly incarnation: string;
+  incarnation: string;
+  /** Its earlier lives, the latest first: where the log ended then, and which of its own commits kept their names. */
+  lives: { readonly incarnation: string; readonly position: number; readonly seq: number }[];
   position: number;
   seq: number;
   stamp: bigint;
@@ -101,7 +103,7 @@ export class SimStore {
   readonly peers = new Map<string, PeerMark>();
   readonly outcomes = new Map<string, StoredOutcome>();
   readonly rows = new Map<string, RowState>();
-  readonly journal = new SimJournal();
+  journal = new SimJournal();
   /**
    * Names of writes of which this node cannot know what became of them: those that a page of a snapshot replaced, and those that
    * had lost before a snapshot, as somebody may have overwritten them knowingly in a commit that it never got.
@@ -115,19 +117,49 @@ export class SimStore {
   readonly effects = new Map<string, number>();
   readonly node: string;
   readonly tier: string;
-  readonly #newIncarnation: () => string;
+  readonly newIncarnation: () => string;
+  /** What tells this database from others that were copied from the same one. */
+  copy: string | null = null;
+  /** Added to its stamps, so that two copies never give the same. */
+  salt = 0;
+  /** Names of commits that have another one since a new incarnation began. */
+  readonly reissued = new Map<string, string>();
 
   constructor(node: string, tier: string, newIncarnation: () => string) {
     this.node = node;
     this.tier = tier;
-    this.#newIncarnation = newIncarnation;
+    this.newIncarnation = newIncarnation;
+  }
+
+  /** Another disk with the same on it. */
+  image(): SimStore {
+    const image = new SimStore(this.node, this.tier, this.newIncarnation);
+    const fill = <T>(to: Map<string, T>, from: ReadonlyMap<string, T>, copyOf: (item: T) => T): void => {
+      for (const [name, item] of from) to.set(name, copyOf(item));
+    };
+    const same = <T>(item: T): T => item;
+    fill(image.logs, this.logs, (log) => ({ ...log, entries: [...log.entries], lives: [...log.lives] }));
+    fill(image.origins, this.origins, (mark) => ({ ...mark }));
+    fill(image.peers, this.peers, (mark) => ({ ...mark }));
+    fill(image.outcomes, this.outcomes, same);
+    fill(image.rows, this.rows, same);
+    fill(image.judged, this.judged, same);
+    fill(image.effects, this.effects, same);
+    fill(image.reissued, this.reissued, same);
+    for (const name of this.unknownBySnapshot) image.unknownBySnapshot.add(name);
+    for (const name of this.cameEarly) image.cameEarly.add(name);
+    image.journal = this.journal.copy();
+    image.copy = this.copy;
+    image.salt = this.salt;
+    return image;
   }
 
   log(tenant: string): Log {
     let log = this.logs.get(tenant);
     if (log === undefined) {
       log = {
-        incarnation: this.#newIncarnation(),
+        incarnation: this.newIncarnation(),
+        lives: [],
         position: 0,
         seq: 0,
         stamp: 0n,
@@ -168,7 +200,8 @@ export class SimStore {
   /** A local transaction: seals a commit at the wall clock's time and writes its rows. */
   write(tenant: string, rows: readonly Row[], nowMs: number): Commit {
     const log = this.log(tenant);
-    const { clock, stamp } = tickClock(startClock(log.stamp), nowMs);
+    const ticked = tickClock(startClock(log.stamp), nowMs);
+    const stamp = ticked.stamp + (ticked.stamp % 65_536n === 0n ? BigInt(this.salt) : 0n);
     const unhashed: Commit = {
       tenant,
       origin: log.incarnation,
@@ -184,7 +217,7 @@ export class SimStore {
     };
     const commit = { ...unhashed, hash: commitHash(unhashed, nodeSha256) };
     log.seq = commit.seq;
-    log.stamp = clock.last;
+    log.stamp = stamp;
     log.hash = commit.hash;
     this.append(log, commit, null);
     this.writeRows(commit);
@@ -234,7 +267,7 @@ export class SimStore {
     const hash = firstPreviousHash();
     const place = {
       tenant,
-      origin: this.#newIncarnation(),
+      origin: this.newIncarnation(),
       seq: 1,
       stamp: log.stamp,
       node: this.node,

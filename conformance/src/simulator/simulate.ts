@@ -1,13 +1,14 @@
 import type { Dial, NodeRegistry } from "@hayloft/engine";
 import { HayloftError } from "@hayloft/engine";
 import { AlwaysChecker, checkFinally, unrest } from "./checkers.ts";
-import { drawFaults, noFaults } from "./faults.ts";
+import { drawDiskFaults, drawFaults, noFaults } from "./faults.ts";
 import type { Faults } from "./faults.ts";
 import { FaultyWire } from "./faulty-wire.ts";
 import type { FaultCounts } from "./faulty-wire.ts";
 import { Random } from "./random.ts";
 import { SimKeys } from "./sim-identity.ts";
 import { SimNode, soundStorage } from "./sim-node.ts";
+import { nameOf, type SimStore } from "./sim-store.ts";
 import type { MakeStorage, NodeSpec, NodeWorld } from "./sim-node.ts";
 import { Violation } from "./violation.ts";
 import { VirtualTime } from "./virtual-time.ts";
@@ -64,13 +65,23 @@ class Run {
   readonly #options: SimulationOptions;
   readonly #random: Random;
   readonly #time = new VirtualTime();
-  readonly #nodes: readonly SimNode[];
+  readonly #nodes: SimNode[];
   readonly #checker: AlwaysChecker;
   readonly #workload: Workload;
   readonly #drawn: Faults;
   #faults: Faults;
-  readonly #counts: FaultCounts = { cuts: 0, halfOpen: 0, duplicates: 0, reorders: 0, crashes: 0, partitions: 0 };
+  readonly #counts: FaultCounts = {
+    cuts: 0,
+    halfOpen: 0,
+    duplicates: 0,
+    reorders: 0,
+    crashes: 0,
+    partitions: 0,
+    restores: 0,
+    clones: 0,
+  };
   readonly #partitioned = new Set<string>();
+  readonly #world_: NodeWorld;
   #hash = 0xcbf2_9ce4n;
   #messages = 0;
   #bytes = 0;
@@ -82,6 +93,7 @@ class Run {
     this.#faults = this.#drawn;
     this.#checker = new AlwaysChecker(() => this.#nodes);
     const world = this.#world();
+    this.#world_ = world;
     this.#nodes = specs.map((spec) => new SimNode(spec, world));
     this.#workload = new Workload(this.#random.fork(), ["t1", "t2"]);
   }
@@ -140,6 +152,7 @@ class Run {
       // Some nodes come later, when there is something to catch up with.
       this.#time.after(random.chance(0.3) ? random.between(0, 20_000) : 0, () => this.#startFirst(node, random));
     }
+    this.#damageDisks(new Random(this.#options.seed + 0x0d15d));
     const tablet = this.#nodes.at(-1);
     if (this.#drawn.clockAhead && tablet !== undefined) tablet.skewMs = 10 * 60_000;
   }
@@ -164,6 +177,53 @@ class Run {
         () => this.#partition(node, random),
       );
     }
+  }
+
+  /** An image that is put back later, and a copy that runs beside its original. */
+  #damageDisks(random: Random): void {
+    const { restores, clones } = drawDiskFaults(this.#options.seed);
+    // Without children: what these had seen of a lost disk comes back by marks and offers, which the storage here does not make.
+    const below = this.#nodes.filter(({ spec }) => spec.tier === "tablet" || spec.name === "edge2");
+    const chaosMs = this.#options.chaosMs ?? 40_000;
+    const early = (): number => random.between(1_000, Math.floor(chaosMs / 2));
+    if (restores) {
+      const node = random.pick(below);
+      const atMs = early();
+      this.#time.after(atMs, () => {
+        const image = node.store.image();
+        this.#time.after(random.between(500, Math.floor(chaosMs / 3)), () => this.#putBack(node, image));
+      });
+    }
+    if (clones) {
+      const node = random.pick(below);
+      this.#time.after(early(), () => this.#copyDisk(node, random));
+    }
+  }
+
+  /** What only this disk held is lost with it, and nobody promises otherwise. */
+  #putBack(node: SimNode, image: SimStore): void {
+    if (this.#faults === noFaults) return;
+    this.#counts.restores += 1;
+    node.crash();
+    this.#checker.forget(node);
+    const parent = this.#nodeNamed(node.spec.parent ?? "");
+    const held = new Set(node.store.log(node.spec.tenant ?? "").entries.map(({ commit }) => nameOf(commit)));
+    const kept = new Set(image.log(node.spec.tenant ?? "").entries.map(({ commit }) => nameOf(commit)));
+    this.#workload.lose(node, (commit) => {
+      const name = node.store.reissued.get(nameOf(commit)) ?? nameOf(commit);
+      const [origin = "", seq = "0"] = name.split(" ");
+      return held.has(name) && !kept.has(name) && parent.store.origin(commit.tenant, origin).seq < Number(seq);
+    });
+    node.restore(image);
+    node.start();
+  }
+
+  #copyDisk(node: SimNode, random: Random): void {
+    if (this.#faults === noFaults) return;
+    this.#counts.clones += 1;
+    const twin = new SimNode({ ...node.spec, name: `${node.spec.name}-copy` }, this.#world_, node);
+    this.#nodes.push(twin);
+    this.#startFirst(twin, random.fork());
   }
 
   /** Until the chaos is over. */

@@ -9,14 +9,25 @@ const chaosMs = 20_000;
 describe("simulation of three tiers", () => {
   it(`keeps all promises for ${String(seeds)} seeds`, { timeout: 600_000 }, async () => {
     const startMs = performance.now();
-    const totals = { commits: 0, messages: 0, cuts: 0, crashes: 0, duplicates: 0, reorders: 0, partitions: 0 };
+    const totals = {
+      commits: 0,
+      messages: 0,
+      cuts: 0,
+      crashes: 0,
+      duplicates: 0,
+      reorders: 0,
+      partitions: 0,
+      restores: 0,
+      clones: 0,
+    };
     const failures: string[] = [];
     for (let seed = 1; seed <= seeds; seed += 1) {
       const { violation, commits, messages, counts } = await simulate({ seed, chaosMs });
       if (violation !== null) failures.push(`seed ${String(seed)}: ${violation.message}`);
       totals.commits += commits;
       totals.messages += messages;
-      for (const kind of ["cuts", "crashes", "duplicates", "reorders", "partitions"] as const) totals[kind] += counts[kind];
+      for (const kind of ["cuts", "crashes", "duplicates", "reorders", "partitions", "restores", "clones"] as const)
+        totals[kind] += counts[kind];
     }
     const eachMs = (performance.now() - startMs) / seeds;
     process.stdout.write(`simulator: ${String(seeds)} seeds, ${eachMs.toFixed(0)} ms each, ${JSON.stringify(totals)}\n`);

@@ -1,3 +1,4 @@
+import type { Commit } from "@hayloft/engine";
 import type { Faults } from "./faults.ts";
 import type { Written } from "./checkers.ts";
 import type { Random } from "./random.ts";
@@ -7,7 +8,7 @@ import type { Row } from "./sim-store.ts";
 
 /** What the nodes write: few keys and many writers, so that they meet. */
 export class Workload {
-  readonly written: Written[] = [];
+  written: Written[] = [];
   readonly #random: Random;
   readonly #tenants: readonly string[];
   readonly #lastEvent = new Map<string, string>();
@@ -16,6 +17,12 @@ export class Workload {
   constructor(random: Random, tenants: readonly string[]) {
     this.#random = random;
     this.#tenants = tenants;
+  }
+
+  /** Of what a node wrote some is lost with its disk. */
+  lose(node: SimNode, isLost: (commit: Commit) => boolean): void {
+    this.#lastEvent.delete(node.spec.name);
+    this.written = this.written.filter((item) => item.node !== node || !isLost(item.commit));
   }
 
   /** One transaction at the node. */

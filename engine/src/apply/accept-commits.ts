@@ -2,8 +2,9 @@ import { commitHash, sameBytes } from "../commit/commit-hash.ts";
 import type { Commit } from "../commit/commit.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
 import { stampAheadMs, STAMP_MAX } from "../clock/hybrid-clock.ts";
+import { newId } from "../identity/new-id.ts";
 import { hex } from "../log/keep-foreign.ts";
-import type { ApplyRequest } from "../replica/replica-storage.ts";
+import type { ApplyRequest, LogHorizon } from "../replica/replica-storage.ts";
 import type { SqlSession } from "../store/database.ts";
 import type { ReplicaEnvironment } from "./apply-environment.ts";
 
@@ -19,6 +20,8 @@ export interface AcceptedCommits {
   /** New, in order, genuine and not from the future. */
   readonly fresh: readonly Commit[];
   readonly duplicates: readonly Commit[];
+  /** Those of the fresh whose names others have: two copies of their author wrote at the same time below different replicas. */
+  readonly strange: ReadonlySet<Commit>;
 }
 
 /**
@@ -37,6 +40,8 @@ export async function acceptCommits(
   const marks = new Map<string, OriginMark>(await lockOrigins(tx, tenant, commits));
   const fresh: Commit[] = [];
   const duplicates: Commit[] = [];
+  const strange = new Set<Commit>();
+  const peerNode = request.node ?? request.peer;
   for (const commit of commits) {
     const mark = marks.get(commit.origin);
     if (mark === undefined) throw new HayloftError("history-diverged", { origin: commit.origin, seq: commit.seq });
@@ -44,21 +49,26 @@ export async function acceptCommits(
     if (request.from === "child" && mark.node !== null && mark.node !== commit.node) {
       throw new HayloftError("history-diverged", { origin: commit.origin, seq: commit.seq, reason: "origin-of-another-node" });
     }
+    if (isStrange(request, commit, mark, peerNode)) {
+      // No fault of who passes it on, and no reason to stop the others. From a parent it is the word of the authority.
+      const own = request.from === "child" ? commit : { ...commit, origin: newId(), seq: 1 };
+      if (request.from === "child") strange.add(own);
+      fresh.push(own);
+      continue;
+    }
     if (commit.seq <= mark.seq) {
-      if (commit.seq === mark.seq && !sameBytes(commit.hash, mark.hash)) {
-        throw new HayloftError("history-diverged", { origin: commit.origin, seq: commit.seq });
-      }
+      checkDuplicate(request, commit, mark, peerNode);
       duplicates.push(commit);
       continue;
     }
     if (request.from === "child") {
-      checkChain(hashOf, commit, mark, commit.node !== request.peer);
+      await checkChain(tx, request, commit, mark, { relayed: commit.node !== peerNode, hash: hashOf(commit) });
       checkStamp(env, commit, nowMs);
     }
     marks.set(commit.origin, { seq: commit.seq, hash: commit.hash, node: commit.node });
     fresh.push(commit);
   }
-  return { fresh, duplicates };
+  return { fresh, duplicates, strange };
 }
 
 /** Locks the marks of the commits' origins; our own is the head and only tells duplicates. */
@@ -100,16 +110,64 @@ async function lockOrigins(
 const allSeen = (own: OriginMark & { readonly incarnation: string }, commits: readonly Commit[]): boolean =>
   commits.every((commit) => commit.origin !== own.incarnation || commit.seq <= own.seq);
 
+/** True for a commit of somebody else than the sender whose name is that of another commit, or that follows one that we do not have. */
+function isStrange(request: ApplyRequest, commit: Commit, mark: OriginMark, peerNode: string): boolean {
+  if (request.from === "child" && commit.node === peerNode) return false;
+  if (commit.seq === mark.seq) return !sameBytes(commit.hash, mark.hash);
+  return request.from === "child" && commit.seq === mark.seq + 1 && !sameBytes(commit.previousHash, mark.hash);
+}
+
 /**
- * A child's own commits come without gaps. Of the commits that it relays those are missing that it refused itself, so there
+ * A commit with a name that is known must be the known one. Only the newest of an origin can be compared; what a child sends of its
+ * own below that must be what it had when the session began, or what came in it: another copy of it may have used the name since.
+ */
+function checkDuplicate(request: ApplyRequest, commit: Commit, mark: OriginMark, peerNode: string): void {
+  const details = { origin: commit.origin, seq: commit.seq };
+  if (commit.seq === mark.seq) {
+    if (!sameBytes(commit.hash, mark.hash)) throw new HayloftError("history-diverged", details);
+    return;
+  }
+  const own = request.from === "child" && commit.node === peerNode && commit.origin === request.slice.incarnation;
+  if (own && commit.seq > (request.verifiedSeq ?? Infinity))
+    throw new HayloftError("history-diverged", { ...details, reason: "written-by-a-copy" });
+}
+
+/**
+ * A child's own commits come without gaps, except where it holds them no more: what is missing then is noted. Of the commits that it relays those are missing that it refused itself, so there
  * the chain is checked where it is whole.
  */
-function checkChain(hashOf: (commit: Commit) => Uint8Array, commit: Commit, mark: OriginMark, relayed: boolean): void {
+async function checkChain(
+  tx: SqlSession,
+  request: ApplyRequest,
+  commit: Commit,
+  mark: OriginMark,
+  { relayed, hash }: { readonly relayed: boolean; readonly hash: Uint8Array },
+): Promise<void> {
   const details = { origin: commit.origin, seq: commit.seq };
   const follows = commit.seq === mark.seq + 1;
-  if (!follows && !relayed) throw new HayloftError("sequence-gap", { ...details, expected: mark.seq + 1 });
+  if (!follows && !relayed) {
+    if (!beginsBehind(request.horizon ?? null, commit, mark))
+      throw new HayloftError("sequence-gap", { ...details, expected: mark.seq + 1 });
+    await noteGap(tx, commit, mark);
+  }
   if (follows && !sameBytes(commit.previousHash, mark.hash)) throw new HayloftError("history-diverged", details);
-  if (!sameBytes(hashOf(commit), commit.hash)) throw new HayloftError("content-hash", details);
+  if (!sameBytes(hash, commit.hash)) throw new HayloftError("content-hash", details);
+}
+
+/** True for the first commit that its author still holds, when those before it never came or were lost here. */
+const beginsBehind = (horizon: LogHorizon | null, commit: Commit, mark: OriginMark): boolean =>
+  horizon?.incarnation === commit.origin &&
+  horizon.seq > mark.seq &&
+  commit.seq === horizon.seq + 1 &&
+  sameBytes(commit.previousHash, horizon.hash);
+
+/** These commits can come from nobody any more. */
+async function noteGap(tx: SqlSession, { tenant, origin, seq, node }: Commit, mark: OriginMark): Promise<void> {
+  await tx.query(
+    `insert into hayloft.gap (tenant_id, origin, from_seq, to_seq, node_id) values ($1, $2::uuid, $3::bigint, $4::bigint, $5::uuid)
+    on conflict (tenant_id, origin, from_seq) do update set to_seq = greatest(gap.to_seq, excluded.to_seq)`,
+    [tenant, origin, mark.seq + 1, seq - 1, node],
+  );
 }
 
 function checkStamp(env: ReplicaEnvironment, commit: Commit, nowMs: number): void {

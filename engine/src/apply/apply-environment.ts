@@ -5,6 +5,7 @@ import { isReplicated } from "../catalog/table-facts.ts";
 import type { Change } from "../commit/commit.ts";
 import type { Sha256 } from "../commit/sha256.ts";
 import { type CatalogLens, catalogLens } from "../lens/catalog-lens.ts";
+import type { MarkKey } from "../incarnation/position-mark.ts";
 import { rowPlan, type RowPlan } from "../merge/row-plan.ts";
 import { defaultQuarantineLimits, type QuarantineLimits } from "../quarantine/quarantine-limits.ts";
 import type { QuarantineHook } from "../quarantine/quarantine-action.ts";
@@ -40,6 +41,8 @@ export interface ReplicaEnvironment {
   readonly catalogMark: string;
   /** Called in the transaction of every action on a held commit; see `QuarantineHook`. */
   readonly onQuarantineAction: QuarantineHook | null;
+  /** What marks of positions are made with; null: none are made. */
+  readonly markKey: MarkKey | null;
   /** Per table, about how many bytes a row of its last snapshot page took, so that no more are read than fit. */
   readonly rowBytes: Map<string, number>;
 }
@@ -82,7 +85,7 @@ export function tablesSentTo(catalog: Catalog, tier: string): ReadonlySet<string
 
 export function replicaEnvironment(
   options: Pick<ReplicaEnvironment, "catalog" | "nodeId" | "tier" | "hasParent" | "projections" | "sha256" | "clockAheadMsMax"> &
-    Partial<Pick<ReplicaEnvironment, "quarantineLimits" | "onQuarantineAction">>,
+    Partial<Pick<ReplicaEnvironment, "quarantineLimits" | "onQuarantineAction" | "markKey">>,
 ): ReplicaEnvironment {
   const { catalog, tier } = options;
   const replicated = catalog.tables.filter(isReplicated);
@@ -100,6 +103,7 @@ export function replicaEnvironment(
     quarantineLimits: options.quarantineLimits ?? defaultQuarantineLimits,
     catalogMark: markOf(catalog),
     onQuarantineAction: options.onQuarantineAction ?? null,
+    markKey: options.markKey ?? null,
     rowBytes: new Map(),
   };
 }

@@ -1,6 +1,7 @@
 import { commitHashOf } from "../commit/commit-hash.ts";
 import type { Change, Commit } from "../commit/commit.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
+import { HayloftError } from "../error/hayloft-error.ts";
 import { KeptParts } from "../log/keep-foreign.ts";
 import type { HeldBefore } from "../quarantine/dependence.ts";
 import { HeldIndex } from "../quarantine/held-index.ts";
@@ -51,12 +52,16 @@ async function applyStaged(
   const { tenant, after, upTo } = part.slice;
   const key = stagedKey(request);
   const header = part.slice.commits.map((commit): Commit => ({ ...commit, changes: [] }));
-  const whole: ApplyRequest = { peer, from, grant, slice: { ...part.slice, commits: header } };
+  const { part: _part, ...sender } = request;
+  const whole: ApplyRequest = { ...sender, slice: { ...part.slice, commits: header } };
+  const source = { tenant, peer, from, grant, ...(request.node !== undefined && { node: request.node }) };
   const received = await lockCursor(tx, whole);
   const digests = await stagedDigests(tx, key);
-  const { fresh } = await acceptCommits(tx, env, whole, nowMs, (commit) => commitHashOf(commit, digests, env.sha256));
+  const { fresh, strange } = await acceptCommits(tx, env, whole, nowMs, (commit) => commitHashOf(commit, digests, env.sha256));
   const [commit] = fresh;
-  const taken = commit === undefined ? nothing : await takeCommit(tx, env, { tenant, peer, from, grant }, commit, key);
+  if (commit !== undefined && strange.has(commit))
+    throw new HayloftError("history-diverged", { origin: commit.origin, seq: commit.seq });
+  const taken = commit === undefined ? nothing : await takeCommit(tx, env, source, commit, key);
   await dropStaged(tx, peer, tenant);
   const position = Math.max(received, upTo);
   const told = { tenant, peer, grant, after, upTo: position, version: request.peerVersion ?? env.catalog.version };

@@ -10,7 +10,9 @@ import type { ApplyRequest, ApplyResult } from "../replica/replica-storage.ts";
 import type { Database, SqlSession } from "../store/database.ts";
 import { acceptCommits, storeOriginMarks } from "./accept-commits.ts";
 import { beginApplying, type ReplicaEnvironment } from "./apply-environment.ts";
-import { judgeCommits } from "./judge-commits.ts";
+import { judgeCommits, type Judgement } from "./judge-commits.ts";
+import { applyOffers } from "../incarnation/apply-offers.ts";
+import { isOffer } from "../incarnation/offered-change.ts";
 import { bringsRowsIn } from "../scope/entering-rows.ts";
 import { keepOwnRows } from "./keep-own-rows.ts";
 import { liftCommits } from "./lift-commits.ts";
@@ -53,13 +55,18 @@ async function applyInTransaction(
   nowMs: number,
 ): Promise<ApplyResult> {
   const { slice, peer, from, grant } = request;
-  const source = { tenant: slice.tenant, peer, from, grant };
+  const source = { tenant: slice.tenant, peer, from, grant, ...(request.node !== undefined && { node: request.node }) };
   const received = await lockCursor(tx, request);
-  const { fresh: originals, duplicates } = await acceptCommits(tx, env, request, nowMs);
+  const { fresh: accepted, duplicates, strange } = await acceptCommits(tx, env, request, nowMs);
+  const unwanted = await applyOffers(tx, env, source, accepted, nowMs);
+  const offers = accepted.filter((commit) => from === "child" && isOffer(commit) && !unwanted.has(commit));
+  const originals = accepted.filter((commit) => !offers.includes(commit));
   // Only now, because the hash is over what the author wrote.
   const lifted = await keepOwnRows(tx, env, source, liftCommits(env.lens, originals));
   const fresh = lifted.commits;
-  const judged = await judgeCommits(tx, env, source, lifted);
+  const judged = withStrange(await judgeCommits(tx, env, source, lifted), fresh, (commit) =>
+    strange.has(lifted.originalOf(commit)),
+  );
   const held = await HeldIndex.open(tx, env, source);
   const { ready, causes } = await held.split(fresh, judged.refused);
   const refill = from === "parent" && (await bringsRowsIn(tx, env, slice.tenant, ready));
@@ -102,8 +109,19 @@ async function applyInTransaction(
     untold: areMore,
     refill,
     rowsApplied: applied.reduce((sum, { changes }) => changes.reduce((rows, change) => rows + change.rowCount, sum), 0),
-    commitsApplied: applied.length,
+    commitsApplied: applied.length + offers.length,
     commitsDuplicate: duplicates.length,
+  };
+}
+
+/** Commits whose names others have are refused, and move no origin's mark. */
+function withStrange(judged: Judgement, commits: readonly Commit[], isStrange: (commit: Commit) => boolean): Judgement {
+  const strange = commits.filter(isStrange);
+  if (strange.length === 0) return judged;
+  return {
+    ...judged,
+    refused: new Map([...judged.refused, ...strange.map((commit) => [commit, "refused-history"] as const)]),
+    unverified: new Set([...judged.unverified, ...strange]),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Commit } from "../commit/commit.ts";
+import { nodeOfPeer } from "../incarnation/peer-of-copy.ts";
 import type { Grant } from "../replica/replica-storage.ts";
 import { sqlName } from "../sql/sql-name.ts";
 import type { SqlSession } from "../store/database.ts";
@@ -62,12 +63,12 @@ export async function findAuthors(
   return { authorOf, markOf };
 }
 
-/** The grant of a node as the registry has it now; null when it is unknown or revoked, or the catalog has no registry. */
-export async function grantOf(tx: SqlSession, env: ReplicaEnvironment, tenant: string, node: string): Promise<Grant | null> {
+/** The grant of a peer's node as the registry has it now; null when it is unknown or revoked, or the catalog has no registry. */
+export async function grantOf(tx: SqlSession, env: ReplicaEnvironment, tenant: string, peer: string): Promise<Grant | null> {
   if (!env.catalog.byName.has(REGISTRY)) return null;
   const { rows } = await tx.query<NodeRow>(
     `select id, tier, role, scopes, status from ${sqlName(REGISTRY)} where tenant_id = $1 and id = $2::uuid and status = 'active'`,
-    [tenant, node],
+    [tenant, await nodeOfPeer(tx, tenant, peer)],
   );
   const [row] = rows;
   return row === undefined ? null : { tenant, tier: row.tier, role: row.role, scopes: row.scopes };

@@ -19,6 +19,8 @@ export interface Judgement {
 
 export interface JudgedSource {
   readonly peer: string;
+  /** The peer's node, where it is known under another name; default `peer`. */
+  readonly node?: string;
   readonly from: "child" | "parent";
   readonly grant: Grant | null;
   readonly tenant: string;
@@ -28,7 +30,7 @@ export interface JudgedSource {
 export async function judgeCommits(
   tx: SqlSession,
   env: ReplicaEnvironment,
-  { peer, from, grant, tenant }: JudgedSource,
+  { peer: name, node: peer = name, from, grant, tenant }: JudgedSource,
   { commits: fresh, unreadable, originalOf }: LiftedCommits,
 ): Promise<Judgement> {
   const refused = new Map<Commit, ErrorCode>();

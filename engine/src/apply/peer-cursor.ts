@@ -1,4 +1,5 @@
 import { HayloftError } from "../error/hayloft-error.ts";
+import { hex } from "../log/keep-foreign.ts";
 import type { ApplyRequest } from "../replica/replica-storage.ts";
 import type { SqlSession } from "../store/database.ts";
 
@@ -8,10 +9,14 @@ interface CursorRow {
 }
 
 /**
- * Locks the peer's cursor until the transaction ends, and checks that the slice goes on from it or repeats what is there.
+ * Locks the peer's cursor until the transaction ends, and checks that the slice goes on from it, repeats what is there, or begins where
+ * the peer's log does.
  * Returns the position received so far, 0 for a log that is new to us. Throws `sequence-gap`.
  */
-export async function lockCursor(tx: SqlSession, { peer, from, slice }: ApplyRequest): Promise<number> {
+export async function lockCursor(
+  tx: SqlSession,
+  { peer, from, slice, horizon = null, continues }: ApplyRequest,
+): Promise<number> {
   const { tenant, incarnation, after } = slice;
   const select = async (): Promise<CursorRow | undefined> => {
     const { rows } = await tx.query<CursorRow>(
@@ -29,19 +34,30 @@ export async function lockCursor(tx: SqlSession, { peer, from, slice }: ApplyReq
     ]);
     row = await select();
   }
-  const position = row?.received_incarnation === incarnation ? (row.received_position ?? 0) : 0;
+  const known = row?.received_incarnation ?? null;
+  const position = known !== null && (known === incarnation || known === continues) ? (row?.received_position ?? 0) : 0;
   // A child's new incarnation may start late in its log, as what was acknowledged before is pruned; its seqs tell gaps.
   const startsOver = from === "child" && row?.received_incarnation !== incarnation;
-  if (after > position && !startsOver) throw new HayloftError("sequence-gap", { tenant, position, after });
+  const isGone = from === "child" && after <= (horizon?.position ?? 0);
+  if (after > position && !startsOver && !isGone) throw new HayloftError("sequence-gap", { tenant, position, after });
   return position;
 }
 
 /** Moves the cursor, never back within an incarnation. */
 export async function moveCursor(tx: SqlSession, { peer, from, slice }: ApplyRequest, position: number): Promise<void> {
   await tx.query(
-    `update hayloft.peer set relation = $3, received_incarnation = $4::uuid, received_position = $5::bigint, last_contact_at = now()
+    `update hayloft.peer set relation = $3, received_incarnation = $4::uuid, received_position = $5::bigint, last_contact_at = now(),
+      received_mark = case when $7::boolean then $6::bytea when received_incarnation = $4::uuid and received_position = $5::bigint then received_mark end
     where node_id = $1::uuid and tenant_id = $2`,
-    [peer, slice.tenant, from, slice.incarnation, position],
+    [
+      peer,
+      slice.tenant,
+      from,
+      slice.incarnation,
+      position,
+      slice.mark === undefined ? null : hex(slice.mark),
+      slice.mark !== undefined && slice.upTo === position,
+    ],
   );
 }
 

@@ -98,7 +98,7 @@ export const errorCodes = {
   "history-diverged": entry(
     "resync",
     "The peer's history and ours part at an acknowledged commit.",
-    "One of the two was restored or copied; it starts a new incarnation.",
+    "One of the two was restored or copied; it begins a new incarnation and comes back by itself.",
   ),
   "clock-ahead": entry(
     "resync",
@@ -161,6 +161,11 @@ export const errorCodes = {
     "never",
     "The peer refused the commit for a reason that this version does not know.",
     "Upgrade this replica to see the reason.",
+  ),
+  "refused-history": entry(
+    "never",
+    "Another commit has come under this commit's name: two copies of its author wrote at the same time.",
+    "Send it again from the quarantine; the author's replica begins a new incarnation when it meets a parent that has both.",
   ),
   "refused-size": entry("never", "The commit is above the size limit.", "Write it in smaller transactions."),
 

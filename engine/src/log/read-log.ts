@@ -1,8 +1,10 @@
 import { type ReplicaEnvironment, tablesSentTo } from "../apply/apply-environment.ts";
 import type { Change, Commit } from "../commit/commit.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
+import { isOffered, withoutOffer } from "../incarnation/offered-change.ts";
+import { markOf } from "../incarnation/position-mark.ts";
 import { PART_BYTES, PART_ROWS } from "../protocol/commit-parts.ts";
-import type { ReadLogRequest, ReadSlice } from "../replica/replica-storage.ts";
+import type { LogHead, ReadLogRequest, ReadSlice } from "../replica/replica-storage.ts";
 import { hideOrphans } from "../scope/hide-orphans.ts";
 import type { Database, SqlSession } from "../store/database.ts";
 import { COMMIT_COLUMNS, changeOfRow, type ChangeRow, commitOfRow, type CommitRow } from "./commit-row.ts";
@@ -68,7 +70,7 @@ async function readSlice(
   }
   const shown: Commit[] = [];
   for (const row of wanted) {
-    const logged = { version: row.catalog_version, changes: changes.get(row.txn) ?? [] };
+    const logged = { version: row.catalog_version, changes: offeredTo(env, row, changes.get(row.txn) ?? []) };
     const left = await shownChanges(tx, env, logged, reader);
     if (left.length > 0) shown.push(commitOfRow(tenant, row, left));
   }
@@ -77,8 +79,38 @@ async function readSlice(
     const lowered = env.lens.lower(reader.version, commit.changes);
     return lowered.length === 0 ? [] : [{ ...commit, catalogVersion: reader.version, changes: lowered }];
   });
-  const slice = { tenant, incarnation: head.incarnation, after, upTo: upTo ?? after, head: head.position, commits };
+  const place = { tenant, incarnation: head.incarnation, position: upTo ?? after };
+  const slice = { ...place, after, upTo: place.position, head: head.position, commits, ...(await markAt(tx, env, place, rows)) };
   return large === null ? slice : { ...slice, large };
+}
+
+/** What was offered here is news to children; what we offer ourselves they have from us. */
+const offeredTo = (env: ReplicaEnvironment, row: CommitRow, changes: readonly Change[]): readonly Change[] =>
+  changes.flatMap((change) => {
+    if (!isOffered(change)) return [change];
+    return row.via === env.nodeId ? [] : [withoutOffer(change)];
+  });
+
+/** What we say to a child of a position; nothing at the beginning of the log, and where the commit was pruned. */
+export async function markAt(
+  tx: SqlSession,
+  { markKey }: ReplicaEnvironment,
+  place: Pick<LogHead, "tenant" | "incarnation" | "position">,
+  known: readonly Pick<CommitRow, "position" | "hash">[],
+): Promise<{ readonly mark?: Uint8Array }> {
+  if (markKey === null) return {};
+  const read = known.find(({ position }) => position === place.position)?.hash;
+  const hash = read ?? (await hashAt(tx, place.tenant, place.position));
+  return hash === null ? {} : { mark: markOf(markKey, place, hash) };
+}
+
+/** The hash of the commit at a position of our log; null where there is none. */
+export async function hashAt(tx: SqlSession, tenant: string, position: number): Promise<Uint8Array | null> {
+  const { rows } = await tx.query<{ hash: Uint8Array }>(
+    `select hash from hayloft.commit where tenant_id = $1 and position = $2`,
+    [tenant, position],
+  );
+  return rows[0]?.hash ?? null;
 }
 
 /** The end of the log; null when there is none. Throws `behind-horizon` when commits after `after` are gone. */

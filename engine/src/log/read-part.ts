@@ -10,7 +10,7 @@ import { hideOrphans } from "../scope/hide-orphans.ts";
 import type { Database, SqlSession } from "../store/database.ts";
 import { changeOfRow, COMMIT_COLUMNS, type ChangeRow, commitOfRow, type CommitRow } from "./commit-row.ts";
 import { visibleChanges, withoutRows } from "./filter-commit.ts";
-import { type Direction, directionOf, readHead } from "./read-log.ts";
+import { type Direction, directionOf, markAt, readHead } from "./read-log.ts";
 import { shownChanges } from "./shown-changes.ts";
 
 interface Batch {
@@ -40,7 +40,10 @@ export async function readPart(database: Database, env: ReplicaEnvironment, requ
       const catalogVersion = direction.reader?.version ?? row.catalog_version;
       const digests = batch.changes.map((change) => changeDigest(change, changeBody(change), env.sha256));
       const digest = partDigest(after?.digest ?? row.hash, digests, env.sha256);
+      const marked =
+        direction.reader === null ? {} : await markAt(tx, env, { tenant, incarnation: head.incarnation, position }, [row]);
       return {
+        ...marked,
         incarnation: head.incarnation,
         head: head.position,
         commit: { ...commitOfRow(tenant, row, batch.changes), catalogVersion },

@@ -26,8 +26,9 @@ export function encodeSlice(slice: LogSlice, limits: ProtocolLimits = defaultLim
     if (!isHayloftError(error, "frame-too-large") || slice.commits.length < 2) throw error;
   }
   const half = slice.commits.length >> 1;
+  const { mark: _mark, ...unmarked } = slice;
   return [
-    ...encodeSlice({ ...slice, upTo: slice.after, commits: slice.commits.slice(0, half) }, limits),
+    ...encodeSlice({ ...unmarked, upTo: slice.after, commits: slice.commits.slice(0, half) }, limits),
     ...encodeSlice({ ...slice, commits: slice.commits.slice(half) }, limits),
   ];
 }

@@ -4,15 +4,26 @@ import { HASH_BYTES } from "../commit/commit-hash.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
 import { errorCodes } from "../error/error-codes.ts";
 import type { ErrorDetails } from "../error/hayloft-error.ts";
-import type { CommitOutcome, Cursor, Grant, LogHead, StagedCommit } from "../replica/replica-storage.ts";
+import type {
+  ChainPoint,
+  CommitOutcome,
+  Cursor,
+  EndedLife,
+  Grant,
+  LogHead,
+  LogHorizon,
+  LogLife,
+  StagedCommit,
+} from "../replica/replica-storage.ts";
 import { utf8Bytes, utf8Text } from "./batch/plain-text.ts";
-import type { AckFrame, Frame, SettledFrame } from "./frame.ts";
+import type { AckFrame, Frame, ProveFrame, ReadyFrame, SettledFrame } from "./frame.ts";
 import { invalid } from "./invalid.ts";
 import {
   DETAIL_CHARACTERS_MAX,
   DETAILS_MAX,
   KEY_PARTS_MAX,
   LOGS_MAX,
+  MARK_BYTES,
   NAME_BYTES_MAX,
   NONCE_BYTES,
   OFFERS_MAX,
@@ -25,7 +36,21 @@ import {
 } from "./limits.ts";
 import { changeList, logSlice, snapshotChunk, snapshotCursor } from "./wire-body.ts";
 import type { WireType } from "./wire-type.ts";
-import { asMap, bytes, count, dictionary, flag, list, nullable, oneOf, record, stamp, text, uuid } from "./wire-type.ts";
+import {
+  asMap,
+  bytes,
+  count,
+  dictionary,
+  flag,
+  list,
+  nullable,
+  oneOf,
+  optional,
+  record,
+  stamp,
+  text,
+  uuid,
+} from "./wire-type.ts";
 
 const name = text(NAME_BYTES_MAX, 1);
 const tenant = text(TENANT_BYTES_MAX, 1);
@@ -35,7 +60,7 @@ const signature = bytes(SIGNATURE_BYTES);
 const levels = oneOf("D0", "D1", "D2", "D3", "D4");
 
 const logHead = record<LogHead>({ tenant, incarnation: uuid, position: count(), seq: count(), stamp });
-const cursor = record<Cursor>({ tenant, incarnation: uuid, position: count() });
+const cursor = record<Cursor>({ tenant, incarnation: uuid, position: count(), mark: optional(bytes(MARK_BYTES)) });
 const heads = list(logHead, LOGS_MAX, "logsMax");
 const cursors = list(cursor, LOGS_MAX, "logsMax");
 const staged = list(
@@ -46,6 +71,14 @@ const staged = list(
     parts: count(defaultLimits.commitPartsMax),
     digest: hash,
   }),
+  LOGS_MAX,
+  "logsMax",
+);
+const lives = list(record<LogLife>({ tenant, incarnation: uuid }), LOGS_MAX, "logsMax");
+const endedLives = list(record<EndedLife>({ tenant, incarnation: uuid, position: count() }), LOGS_MAX, "logsMax");
+const chains = list(record<ChainPoint>({ tenant, incarnation: uuid, seq: count(), hash }), LOGS_MAX, "logsMax");
+const horizons = list(
+  record<LogHorizon>({ tenant, incarnation: uuid, position: count(), seq: count(), hash }),
   LOGS_MAX,
   "logsMax",
 );
@@ -189,8 +222,30 @@ export const frameSchema: FrameSchema = {
     signature,
     extensions,
   }),
-  prove: record({ signature, nowMs: count(), heads, received: cursors, staged, credit: count() }),
-  ready: record({ grant, nowMs: count(), top: flag, heads, received: cursors, staged, credit: count(), pingMs: count() }),
+  prove: record<Omit<ProveFrame, "type">>({
+    signature,
+    nowMs: count(),
+    heads,
+    received: cursors,
+    staged,
+    credit: count(),
+    copy: optional(uuid),
+    lives: optional(lives),
+    horizons: optional(horizons),
+  }),
+  ready: record<Omit<ReadyFrame, "type">>({
+    grant,
+    nowMs: count(),
+    top: flag,
+    heads,
+    received: cursors,
+    staged,
+    credit: count(),
+    pingMs: count(),
+    chains: optional(chains),
+    lives: optional(endedLives),
+    offers: optional(list(tenant, LOGS_MAX, "logsMax")),
+  }),
   commits: record({ slice: logSlice }),
   part: record({ slice: logSlice, index: count(defaultLimits.commitPartsMax - 1), last: flag, digest: hash }),
   ack,

@@ -1,8 +1,12 @@
 import type {
+  ChainPoint,
   CommitOutcome,
   Cursor,
+  EndedLife,
   Grant,
   LogHead,
+  LogHorizon,
+  LogLife,
   LogSlice,
   SnapshotChunk,
   SnapshotCursor,
@@ -51,6 +55,12 @@ export interface ProveFrame {
   readonly staged: readonly StagedCommit[];
   /** Bytes of bulk frames the parent may send before the next `credit`. */
   readonly credit: number;
+  /** Tells this database from others that were copied from the same one; absent while no copy is known. */
+  readonly copy?: string;
+  /** Earlier lives of the child's logs, the latest first. */
+  readonly lives?: readonly LogLife[];
+  /** What the child's logs hold no more. */
+  readonly horizons?: readonly LogHorizon[];
 }
 
 /** Parent to child: the session is open; both streams may flow. */
@@ -65,6 +75,12 @@ export interface ReadyFrame {
   readonly staged: readonly StagedCommit[];
   readonly credit: number;
   readonly pingMs: number;
+  /** How far the parent has applied the own commits of the child's logs and of their earlier lives. */
+  readonly chains?: readonly ChainPoint[];
+  /** Earlier lives of the parent's logs, the latest first, and where these ended: cursors up to there are good. */
+  readonly lives?: readonly EndedLife[];
+  /** Tenants of whose logs the parent has lost commits that the child has: it is asked to offer what it holds. */
+  readonly offers?: readonly string[];
 }
 
 /** Bulk, both ways: part of a log. On the wire its body is a columnar batch, deflated when that helps. */

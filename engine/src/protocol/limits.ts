@@ -82,4 +82,6 @@ export const ROW_BYTES_MAX = 786_432;
 /** Bytes of a nonce. */
 export const NONCE_BYTES = 32;
 /** Bytes of an Ed25519 signature. */
+/** A hash, and a code over it and its place. */
+export const MARK_BYTES = 64;
 export const SIGNATURE_BYTES = 64;

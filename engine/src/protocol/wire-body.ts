@@ -8,9 +8,9 @@ import type { WireValue } from "./cbor.ts";
 import { deflate, inflate } from "./deflate.ts";
 import { invalid, tooLarge } from "./invalid.ts";
 import type { ProtocolLimits } from "./limits.ts";
-import { KEY_BYTES_MAX, KEY_PARTS_MAX, TENANT_BYTES_MAX } from "./limits.ts";
+import { KEY_BYTES_MAX, KEY_PARTS_MAX, MARK_BYTES, TENANT_BYTES_MAX } from "./limits.ts";
 import type { WireType } from "./wire-type.ts";
-import { asMap, count, list, nullable, record, text, uuid } from "./wire-type.ts";
+import { asMap, bytes, count, list, nullable, optional, record, text, uuid } from "./wire-type.ts";
 
 /** Shorter bodies than this hardly shrink. */
 const DEFLATE_BYTES_MIN = 64;
@@ -37,16 +37,23 @@ function bodyToWire(body: Uint8Array, bytesMax: number): WireValue {
 /** The declared size is held against the limit before anything is inflated. */
 function bodyFromWire(value: WireValue | undefined, path: string, bytesMax: number): Uint8Array {
   if (!Array.isArray(value) || value.length !== 2) throw invalid(path, BODY);
-  const [size, bytes]: readonly WireValue[] = value;
-  if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0 || !(bytes instanceof Uint8Array))
+  const [size, data]: readonly WireValue[] = value;
+  if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0 || !(data instanceof Uint8Array))
     throw invalid(path, BODY);
   if (size > bytesMax) throw tooLarge("bodyBytesMax", bytesMax);
-  if (bytes.length > size) throw invalid(path, BODY);
-  return bytes.length === size ? bytes : inflate(bytes, size);
+  if (data.length > size) throw invalid(path, BODY);
+  return data.length === size ? data : inflate(data, size);
 }
 
 const tenant = text(TENANT_BYTES_MAX, 1);
-const sliceHead = record<Omit<LogSlice, "commits">>({ tenant, incarnation: uuid, after: count(), upTo: count(), head: count() });
+const sliceHead = record<Omit<LogSlice, "commits">>({
+  tenant,
+  incarnation: uuid,
+  after: count(),
+  upTo: count(),
+  head: count(),
+  mark: optional(bytes(MARK_BYTES)),
+});
 
 /** Part of a log: its bounds as fields, its commits as one columnar body. */
 export const logSlice: WireType<LogSlice> = {

@@ -11,6 +11,8 @@ export interface WireType<T> {
   readonly expected: string;
   readonly toWire: (value: T, path: string, limits: ProtocolLimits) => WireValue;
   readonly fromWire: (value: WireValue | undefined, path: string, limits: ProtocolLimits) => T;
+  /** True for a field that may be missing; see `optional`. */
+  readonly isOptional?: true;
 }
 
 /** A type whose CBOR value is the value itself, checked the same way in both directions. */
@@ -69,6 +71,14 @@ export const nullable = <T>(inner: WireType<T>): WireType<T | null> => ({
   fromWire: (value, path, limits) => (value === null ? null : inner.fromWire(value, path, limits)),
 });
 
+/** A field of a record that may be missing, because peers that do not know it leave it out. */
+export const optional = <T>(inner: WireType<T>): WireType<T | undefined> => ({
+  expected: `${inner.expected} or nothing`,
+  toWire: (value, path, limits) => (value === undefined ? null : inner.toWire(value, path, limits)),
+  fromWire: inner.fromWire,
+  isOptional: true,
+});
+
 /** An array; more than `max` items are `frame-too-large`. */
 export const list = <T>(inner: WireType<T>, max: number, limitName: string): WireType<readonly T[]> => ({
   expected: `array of up to ${String(max)} [${inner.expected}]`,
@@ -104,7 +114,10 @@ export function record<T extends object>(fields: Fields<T>): WireType<T> {
     toWire: (value, path, limits) => {
       const from = value as Readonly<Record<string, unknown>>;
       const to: Record<string, WireValue> = {};
-      for (const [name, field] of entries) to[name] = field.toWire(from[name], join(path, name), limits);
+      for (const [name, field] of entries) {
+        if (field.isOptional === true && from[name] === undefined) continue;
+        to[name] = field.toWire(from[name], join(path, name), limits);
+      }
       return to;
     },
     fromWire: (value, path, limits) => {
@@ -112,7 +125,9 @@ export function record<T extends object>(fields: Fields<T>): WireType<T> {
       const to: Record<string, unknown> = {};
       for (const [name, field] of entries) {
         // Only own fields: a map that lacks one must not find `constructor` on the prototype.
-        to[name] = field.fromWire(Object.hasOwn(from, name) ? from[name] : undefined, join(path, name), limits);
+        const has = Object.hasOwn(from, name);
+        if (!has && field.isOptional === true) continue;
+        to[name] = field.fromWire(has ? from[name] : undefined, join(path, name), limits);
       }
       return to as T;
     },

@@ -1,6 +1,7 @@
 import type { ReplicaEnvironment } from "../apply/apply-environment.ts";
 import { findAuthors, grantOf } from "../apply/find-authors.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
+import { nodeOfPeer } from "../incarnation/peer-of-copy.ts";
 import type { SqlSession } from "../store/database.ts";
 import type { HeldId } from "./held-commit.ts";
 import { allNeedsHere } from "./needed-rows.ts";
@@ -79,6 +80,6 @@ async function authorityMark(
   if ((await sourceOf(tx, tenant, peer)).from === "parent") return env.catalogMark;
   const grant = await grantOf(tx, env, tenant, peer);
   if (grant === null) return before;
-  const { markOf } = await findAuthors(tx, env, peer, grant, [{ node }]);
+  const { markOf } = await findAuthors(tx, env, await nodeOfPeer(tx, tenant, peer), grant, [{ node }]);
   return markOf({ node });
 }

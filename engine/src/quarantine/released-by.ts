@@ -31,6 +31,7 @@ const releasedBy: Readonly<Record<HeldCode, ReleasedBy>> = {
   "refused-content": "person",
   "refused-constraint": "person",
   "refused-document": "person",
+  "refused-history": "person",
   "refused-size": "person",
   "refused-other": "person",
 };

@@ -1,4 +1,5 @@
 import type { ReplicaEnvironment } from "../apply/apply-environment.ts";
+import { nodeOfPeer } from "../incarnation/peer-of-copy.ts";
 import { grantOf } from "../apply/find-authors.ts";
 import { judgeCommits } from "../apply/judge-commits.ts";
 import { liftCommit, liftCommits } from "../apply/lift-commits.ts";
@@ -49,7 +50,7 @@ export async function tryRelease(tx: SqlSession, env: ReplicaEnvironment, item: 
   const source = await sourceOf(tx, tenant, peer);
   const grant = source.from === "child" ? await grantOf(tx, env, tenant, peer) : null;
   if (source.from === "child" && grant === null && needsAuthority(item.code)) return false;
-  const judged = await judgeCommits(tx, env, { ...source, grant }, lifted);
+  const judged = await judgeCommits(tx, env, { ...source, grant, node: await nodeOfPeer(tx, tenant, peer) }, lifted);
   const mark = judged.markOf(commit);
   const refusal = judged.refused.get(commit) ?? null;
   if (refusal !== null) return await stays(tx, env, item, refusal, null, mark);

@@ -49,7 +49,8 @@ export type AskedCommit = Pick<CommitReceipt, "tenant" | "origin" | "seq">;
 
 /**
  * The receipts of commits, our own or relayed ones, in the order asked. A commit that was pruned had been acknowledged before, and
- * tells no times. `device` is false for a commit that this replica does not know.
+ * tells no times. One that got another name, because this
+ * database turned out to be a copy, is told under that. `device` is false for a commit that this replica does not know.
  */
 export async function readReceipts(session: SqlSession, commits: readonly AskedCommit[]): Promise<readonly CommitReceipt[]> {
   if (commits.length === 0) return [];
@@ -59,7 +60,9 @@ export async function readReceipts(session: SqlSession, commits: readonly AskedC
       case when c.position is not null then k.acked_position >= c.position
         else coalesce(h.seq >= a.seq and h.pruned_position > 0 and k.acked_position is not null, false) end as parent,
       p.at as parent_at, p.level as parent_level, o.top_seq >= a.seq as top, t.at as top_at, s.outcome, s.code, s.at as outcome_at
-    from unnest($1::text[], $2::uuid[], $3::bigint[]) with ordinality as a (tenant_id, origin, seq, place)
+    from (select q.tenant_id, coalesce(n.new_origin, q.origin) as origin, coalesce(n.new_seq, q.seq) as seq, q.place
+      from unnest($1::text[], $2::uuid[], $3::bigint[]) with ordinality as q (tenant_id, origin, seq, place)
+        left join hayloft.reissued n on n.tenant_id = q.tenant_id and n.origin = q.origin and n.seq = q.seq) as a
     cross join hayloft.replica r
     left join hayloft.commit c on c.tenant_id = a.tenant_id and c.origin = a.origin and c.seq = a.seq
     left join hayloft.head own on own.tenant_id = a.tenant_id

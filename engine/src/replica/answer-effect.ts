@@ -73,6 +73,12 @@ const answerers: Answerers = {
     await options.ports.storage.restampUnacknowledged(parentNode(options), tenant);
     return work({ type: "restamped", tenant });
   },
+  "settle-history": async ({ ports }, { check }) => {
+    const { tenant, peer } = check;
+    const after = await ports.storage.settleHistory(check);
+    if (after === null) ports.log({ level: "warn", event: "incarnation-begun", peer, details: { tenant }, error: null });
+    return work({ type: "history-settled", tenant, after });
+  },
   "read-settled": async ({ ports }, { tenant, origins }) =>
     work({ type: "settled-read", tenant, origins: await ports.storage.settledSeqs(tenant, origins) }),
   "record-settled": async ({ ports, onProgress }, { tenant, origins }) => {
@@ -86,12 +92,12 @@ const answerers: Answerers = {
   },
   "begin-snapshot": beginSnapshot,
   "read-page": readPage,
-  "apply-pages": async (options, { tenant, pages, ownAfter, peerVersion, tables }) => {
+  "apply-pages": async (options, { tenant, pages, ownAfter, peerVersion, tables, offers }) => {
     const [first] = pages;
     if (first !== undefined) {
       const chunks = pages.map(({ chunk }) => chunk);
       const peer = parentNode(options);
-      await options.ports.storage.applySnapshot(peer, chunks, first.at, ownAfter, { peerVersion, tables });
+      await options.ports.storage.applySnapshot(peer, chunks, first.at, ownAfter, { peerVersion, tables, offers });
       options.onStored?.();
     }
     return work({ type: "page-applied", tenant });
@@ -107,12 +113,7 @@ async function checkParent(options: AnswerOptions, { hello, welcome }: EffectOf<
   if (parent === null) throw new HayloftError("unavailable", { reason: "no-parent" });
   const valid = ports.verify(parent.publicKey, proofOf("parent", hello, welcome.nonce, parent.node), welcome.signature);
   const signature = ports.identity.sign(proofOf("child", hello, welcome.nonce, parent.node));
-  const positions = valid
-    ? await readPositions(ports, parent.node, [parent.tenant], {
-        tenants: [sharedTenant, parent.tenant],
-        version: welcome.catalogVersion,
-      })
-    : nowhere;
+  const positions = valid ? await childPositions(ports, parent, sharedTenant, welcome.catalogVersion) : nowhere;
   return answer({ type: "parent-checked", valid, signature, positions });
 }
 
@@ -128,30 +129,79 @@ async function checkChild(
   const proof = proofOf("child", hello, nonce, ports.identity.nodeId);
   const proven = ports.verify(found?.publicKey ?? nobodysKey, proof, prove.signature);
   if (found === null || !proven) {
-    return answer({ type: "child-checked", node: null, positions: nowhere, unready: (await unready?.()) ?? false });
+    return answer({ type: "child-checked", node: null, peer: "", positions: nowhere, unready: (await unready?.()) ?? false });
   }
-  const positions = await readPositions(ports, found.node, [sharedTenant, found.grant.tenant], null);
-  return answer({ type: "child-checked", node: { node: found.node, grant: found.grant }, positions, unready: false });
+  const { node, grant } = found;
+  const { storage } = ports;
+  const { copy, heads, lives = [] } = prove;
+  const peer = copy === undefined ? node : await storage.peerOfCopy(grant.tenant, node, copy);
+  const logs = [...new Set([sharedTenant, grant.tenant])];
+  // First: a log that begins anew has another head.
+  const received = prove.received.filter(({ tenant }) => logs.includes(tenant));
+  const lost = await storage.findLost(peer, { received, heads: prove.heads });
+  if (lost.length > 0)
+    ports.log({ level: "warn", event: "commits-lost-here", peer: node, details: { tenants: lost.join(" ") }, error: null });
+  // What all tenants read nobody below may write, not even to give it back.
+  const offers = lost.filter((tenant) => tenant === grant.tenant && tenant !== sharedTenant);
+  const positions = {
+    ...nowhere,
+    ...(await readPositions(ports, peer, logs)),
+    offers,
+    lives: await storage.lives(logs),
+    chains: await storage.chainPoints(
+      node,
+      [...heads, ...lives].filter(({ tenant }) => tenant === grant.tenant),
+    ),
+  };
+  return answer({ type: "child-checked", node: { node, grant }, peer, positions, unready: false });
 }
 
-const nowhere: Positions = { heads: [], received: [], acknowledged: [], unfinished: [], granted: null, staged: [] };
+const nowhere: Positions = {
+  heads: [],
+  received: [],
+  acknowledged: [],
+  unfinished: [],
+  granted: null,
+  staged: [],
+  copy: null,
+  lives: [],
+  horizons: [],
+  chains: [],
+  offers: [],
+};
 
 async function readPositions(
   { storage }: SessionPorts,
   peer: string,
   ours: readonly string[],
-  snapshots: { readonly tenants: readonly string[]; readonly version: number } | null,
-): Promise<Positions> {
-  const heads = await storage.heads([...new Set(ours)]);
+): Promise<Pick<Positions, "heads" | "received" | "acknowledged" | "staged">> {
+  const heads = await storage.heads(ours);
   const received = await storage.receivedCursors(peer);
   const acknowledged = await storage.acknowledgedCursors(peer);
+  return { heads, received, acknowledged, staged: await storage.stagedCommits(peer) };
+}
+
+/** What a child tells its parent, and what it has to remember of earlier sessions. */
+async function childPositions(
+  ports: SessionPorts,
+  parent: { readonly node: string; readonly tenant: string },
+  sharedTenant: string,
+  version: number,
+): Promise<Positions> {
+  const { storage } = ports;
+  const { node, tenant } = parent;
   const unfinished = await Promise.all(
-    (snapshots?.tenants ?? []).map(async (tenant) => await storage.unfinishedSnapshot(peer, tenant, snapshots?.version ?? 0)),
+    [sharedTenant, tenant].map(async (of) => await storage.unfinishedSnapshot(node, of, version)),
   );
-  const [own] = ours;
-  const granted = snapshots === null || own === undefined ? null : await storage.grantedBy(peer, own);
-  const staged = await storage.stagedCommits(peer);
-  return { heads, received, acknowledged, unfinished: unfinished.filter((item) => item !== null), granted, staged };
+  return {
+    ...nowhere,
+    ...(await readPositions(ports, node, [tenant])),
+    unfinished: unfinished.filter((item) => item !== null),
+    granted: await storage.grantedBy(node, tenant),
+    copy: await storage.copyId(),
+    lives: await storage.lives([tenant]),
+    horizons: await storage.horizons([tenant]),
+  };
 }
 
 async function readLog({ ports }: AnswerOptions, effect: EffectOf<"read-log">): Promise<SessionEvent> {
@@ -166,8 +216,8 @@ async function readLog({ ports }: AnswerOptions, effect: EffectOf<"read-log">): 
 async function readPart({ ports }: AnswerOptions, effect: EffectOf<"read-part">): Promise<SessionEvent> {
   const { request, generation, chainAfter, index, skip } = effect;
   const { tenant, position } = request;
-  const { incarnation, head, commit, place, last } = await ports.storage.readPart(request);
-  const slice = { tenant, incarnation, after: chainAfter, upTo: position, head, commits: [commit] };
+  const { incarnation, head, commit, place, last, mark } = await ports.storage.readPart(request);
+  const slice = { tenant, incarnation, after: chainAfter, upTo: position, head, commits: [commit], ...(mark && { mark }) };
   const empty = index === 0 && last && commit.changes.length === 0;
   const message = skip || empty ? null : encodeFrame({ type: "part", slice, index, last, digest: place.digest });
   return work({ type: "part-read", tenant, generation, head, message, place, last });

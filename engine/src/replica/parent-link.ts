@@ -91,6 +91,7 @@ export class ParentLink {
     return {
       tenant: this.#options.tenant,
       node: this.#options.target.node,
+      name: this.#options.target.node,
       relation: "parent",
       connected: phase === "open",
       state: phase,
@@ -191,6 +192,8 @@ export class ParentLink {
           details: { ...notice.details, code: notice.code, by: notice.by },
           error: null,
         });
+        // Set right: the log has begun a new incarnation, and nothing is to be waited for.
+        if (notice.code === "history-diverged" && notice.by === "us") this.#comeBackMs = 0;
         if (notice.by === "peer") this.#comeBackMs = askedDelayMs(notice.details["afterMs"]) ?? this.#comeBackMs;
         if (!this.#stopped) this.#remember(notice.code);
     }

@@ -1,5 +1,4 @@
 import type { Link } from "../link/link.ts";
-import type { Grant } from "./replica-storage.ts";
 import type { LocalSide } from "../session/local-side.ts";
 import { parentSession, stepParent } from "../session/parent-session.ts";
 import type { ParentSession } from "../session/parent-session.ts";
@@ -30,6 +29,8 @@ interface Child {
   readonly runner: SessionRunner<ParentSession>;
   readonly link: Link;
   key: NodeKey | null;
+  /** The name of its cursors here: that of its node, unless it is a copy of it. */
+  name: string;
   grant: string;
   publicKey: string | null;
   skewMs: number | null;
@@ -43,6 +44,7 @@ const registryPauseMs = 250;
 const drainWaitMs = 5_000;
 
 const nameOf = ({ tenant, node }: NodeKey): string => `${tenant}/${node}`;
+const nameOfChild = ({ key, name }: Child): string => `${key?.tenant ?? ""}/${name}`;
 
 /** All sessions of a replica: the one with its parent, which it keeps trying for, and those with its children. */
 export class PeerNetwork {
@@ -122,15 +124,15 @@ export class PeerNetwork {
       onClosed: () => this.#closed(child),
     });
     const connectedMs = ports.timers.moment().nowMs;
-    const child: Child = { runner, link, key: null, grant: "", publicKey: null, skewMs: null, connectedMs };
+    const child: Child = { runner, link, key: null, name: "", grant: "", publicKey: null, skewMs: null, connectedMs };
     this.#children.add(child);
     runner.start();
   }
 
   /** The sessions as they are now. */
   peers(): readonly PeerState[] {
-    const children = [...this.#byNode.values()].flatMap(({ key, runner, skewMs }): PeerState[] =>
-      key === null ? [] : [{ ...key, relation: "child", connected: true, state: runner.phase, skewMs, lastError: null }],
+    const children = [...this.#byNode.values()].flatMap(({ key, name, runner, skewMs }): PeerState[] =>
+      key === null ? [] : [{ ...key, name, relation: "child", connected: true, state: runner.phase, skewMs, lastError: null }],
     );
     return this.#parent === null ? children : [this.#parent.state(), ...children];
   }
@@ -218,7 +220,7 @@ export class PeerNetwork {
 
   #notice(child: Child, notice: Notice): void {
     const { ports } = this.#options;
-    if (notice.type === "established") this.#established(child, notice.peer, notice.grant);
+    if (notice.type === "established") this.#established(child, notice);
     else if (notice.type === "skew") child.skewMs = notice.skewMs;
     else if (notice.type === "ended") {
       const { code, details, by } = notice;
@@ -233,12 +235,12 @@ export class PeerNetwork {
     }
   }
 
-  #established(child: Child, node: string, grant: Grant): void {
-    const key = { tenant: grant.tenant, node };
-    const older = this.#byNode.get(nameOf(key));
-    child.key = key;
+  #established(child: Child, { peer: node, as, grant }: Extract<Notice, { type: "established" }>): void {
+    child.key = { tenant: grant.tenant, node };
+    child.name = as;
     child.grant = JSON.stringify(grant);
-    this.#byNode.set(nameOf(key), child);
+    const older = this.#byNode.get(nameOfChild(child));
+    this.#byNode.set(nameOfChild(child), child);
     // The newest session of a node wins: the older one may hang on a connection that is long dead.
     older?.runner.dispatch({ type: "stop", code: "session-replaced", details: {} });
     child.runner.work({ type: "log-grew", heads: this.#heads.known });
@@ -253,11 +255,11 @@ export class PeerNetwork {
     this.#checkRegistry();
   }
 
-  #note({ key, skewMs }: Child, errorCode: string | null): void {
+  #note({ key, name, skewMs }: Child, errorCode: string | null): void {
     if (key === null) return;
     const { ports } = this.#options;
     void ports
-      .notePeer({ ...key, relation: "child", skewMs, errorCode })
+      .notePeer({ tenant: key.tenant, node: name, relation: "child", skewMs, errorCode })
       .catch((error: unknown) => this.#lost("note-failed", error));
   }
 
@@ -267,7 +269,7 @@ export class PeerNetwork {
 
   #closed(child: Child): void {
     this.#children.delete(child);
-    if (child.key !== null && this.#byNode.get(nameOf(child.key)) === child) this.#byNode.delete(nameOf(child.key));
+    if (this.#byNode.get(nameOfChild(child)) === child) this.#byNode.delete(nameOfChild(child));
     if (this.#children.size === 0) this.#onEmpty();
   }
 

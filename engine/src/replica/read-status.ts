@@ -38,10 +38,10 @@ export async function readPeers(session: SqlSession, live: readonly PeerState[])
   const { rows } = await session.query<PeerRow>(peersSql);
   const nodes = new Map<string, PeerRow[]>();
   for (const row of rows) nodes.set(row.node_id, [...(nodes.get(row.node_id) ?? []), row]);
-  for (const { node } of live) if (!nodes.has(node)) nodes.set(node, []);
+  for (const { name } of live) if (!nodes.has(name)) nodes.set(name, []);
   const peers: PeerStatus[] = [];
   for (const [node, logs] of nodes) {
-    const state = live.find((item) => item.node === node);
+    const state = live.find(({ name }) => name === node);
     peers.push(peerStatus(node, logs, state, await readBacklog(session, node, logs, state)));
   }
   return peers;

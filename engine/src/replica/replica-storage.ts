@@ -25,6 +25,39 @@ export interface Cursor {
   readonly tenant: string;
   readonly incarnation: string;
   readonly position: number;
+  /** What the sender, a parent, said of that position; opaque to everyone else. */
+  readonly mark?: Uint8Array;
+}
+
+/** A life of a log that has ended, and where the log ended then. */
+export interface EndedLife extends LogLife {
+  readonly position: number;
+}
+
+/** A place in the chain of a log's own commits: the newest one that is meant, by its seq and hash. */
+export interface ChainPoint {
+  readonly tenant: string;
+  readonly incarnation: string;
+  readonly seq: number;
+  readonly hash: Uint8Array;
+}
+
+/** Up to where a log holds its commits no more: everything to `position` is gone, own commits to `seq`. */
+export interface LogHorizon extends ChainPoint {
+  readonly position: number;
+}
+
+/** A life of a log. */
+export type LogLife = Pick<LogHead, "tenant" | "incarnation">;
+
+/** What a child has to know of its parent's view of a log before it sends it. */
+export interface HistoryCheck {
+  readonly peer: string;
+  readonly tenant: string;
+  /** How far the parent has applied the log's own commits, those of its earlier lives among them. */
+  readonly chains: readonly ChainPoint[];
+  /** How far the parent has the log; null when it does not know it. */
+  readonly received: Cursor | null;
 }
 
 export interface ReadLogRequest {
@@ -49,6 +82,8 @@ export interface LogSlice {
   readonly upTo: number;
   /** The log's end when the slice was read, for lag. */
   readonly head: number;
+  /** From a parent: what it says of `upTo`. The child shows it again when it comes back. */
+  readonly mark?: Uint8Array;
   readonly commits: readonly Commit[];
 }
 
@@ -73,6 +108,8 @@ export interface PartPlace {
 
 /** Some of the changes of a large commit, at least one unless nothing was left for the peer. */
 export interface LogPart {
+  /** What a parent says of the commit's position. */
+  readonly mark?: Uint8Array;
   readonly incarnation: string;
   readonly head: number;
   readonly commit: Commit;
@@ -106,6 +143,14 @@ export interface ApplyRequest {
   readonly grant: Grant | null;
   /** The peer's version of the catalog, in which the outcomes' rows are told; default ours. */
   readonly peerVersion?: number;
+  /** The peer's node, where the peer is a copy and known under a name of its own; default `peer`. */
+  readonly node?: string;
+  /** Up to this seq the peer's own commits were compared with what we have of them; default: all. */
+  readonly verifiedSeq?: number;
+  /** What the peer's log holds no more; null or absent: it holds everything. */
+  readonly horizon?: LogHorizon | null;
+  /** An earlier life of the log, whose cursor counts as one of this life. */
+  readonly continues?: string;
   readonly slice: LogSlice;
 }
 
@@ -156,6 +201,8 @@ export interface SnapshotPeer {
   readonly peerVersion?: number;
   /** Names of the only tables that are wanted, in the child's version of the catalog; null, the default: all. */
   readonly tables?: readonly string[] | null;
+  /** True when the parent has lost what we have: what its pages lack goes into our log as an offer, and stays. Default false. */
+  readonly offers?: boolean;
 }
 
 /** A snapshot that was interrupted, or is still to be asked for: where its tail begins and where it goes on. */
@@ -189,6 +236,29 @@ export interface ReplicaStorage {
   takeGrant(peer: string, tenant: string, granted: string): Promise<boolean>;
   /** Throws `behind-horizon` when commits after `after` were pruned. */
   readLog(request: ReadLogRequest): Promise<ReadSlice>;
+  /** Of each of a node's logs, how far we have applied its own commits; logs of which we have none are left out. */
+  chainPoints(node: string, logs: readonly LogLife[]): Promise<readonly ChainPoint[]>;
+  /** The latest lives of our logs of these tenants that have ended, at most eight of each. */
+  lives(tenants: readonly string[]): Promise<readonly EndedLife[]>;
+  /**
+   * Looks at what a child says that it has of our logs. Returns those of which it has commits that this database does not have any
+   * more, by proof; their logs have begun a new incarnation then, and the child is asked to offer what it has.
+   */
+  findLost(
+    peer: string,
+    child: { readonly received: readonly Cursor[]; readonly heads: readonly LogHead[] },
+  ): Promise<readonly string[]>;
+  /** What our logs of these tenants hold no more; a log that holds everything is left out. */
+  horizons(tenants: readonly string[]): Promise<readonly LogHorizon[]>;
+  /** What tells this database from others that were copied from the same one; null while no copy is known. */
+  copyId(): Promise<string | null>;
+  /** The name under which a copy of a child's node is known here; makes it known. Throws `limit-reached` when there are too many. */
+  peerOfCopy(tenant: string, node: string, copy: string): Promise<string>;
+  /**
+   * Compares what the parent has of our log with what we have. Returns the position after which to send; null when this database was
+   * set back or copied: then the log has begun a new incarnation, and the session has to begin anew.
+   */
+  settleHistory(check: HistoryCheck): Promise<number | null>;
   /** The next part of a commit that `readLog` named `large`. Throws `behind-horizon` as that does. */
   readPart(request: ReadPartRequest): Promise<LogPart>;
   /** Throws `sequence-gap`, `content-hash`, `clock-ahead` or `history-diverged` when the slice as a whole cannot be taken. */

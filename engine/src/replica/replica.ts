@@ -76,7 +76,7 @@ export interface Replica<Rows> {
   readonly quarantine: Quarantine;
   status(): Promise<ReplicaStatus>;
   /** The children that have a session with this process now; needs no database. */
-  children(): readonly { readonly tenant: string; readonly node: string }[];
+  children(): readonly { readonly tenant: string; readonly node: string; readonly name: string }[];
   /** Takes over a connection from a child. `serveChildren` calls it; other servers may too. */
   accept(link: Link): void;
   /** Asks every child to connect again after `afterMs` (default 1,000) and accepts no new ones; resolves when all have gone. */

@@ -2,8 +2,10 @@ import { platform } from "#platform";
 import type { Compilable, Kysely } from "kysely";
 import { catalogHash } from "../catalog/catalog-hash.ts";
 import type { Catalog, RowsOf } from "../catalog/catalog.ts";
+import { sha256 } from "../commit/sha256.ts";
 import { systemClock } from "../clock/clock.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
+import { noticeRestore } from "../incarnation/notice-restore.ts";
 import { verifySignature } from "../identity/node-identity.ts";
 import type { Dial, Link } from "../link/link.ts";
 import { migrate } from "../migrate/migrate.ts";
@@ -32,7 +34,7 @@ import { PeerNetwork } from "./peer-network.ts";
 import { readPeers } from "./read-status.ts";
 import type { Receipt, Replica } from "./replica.ts";
 import type { ReplicaStatus } from "./replica-status.ts";
-import type { NodeKey, SessionPorts } from "./session-ports.ts";
+import type { SessionPorts } from "./session-ports.ts";
 import { systemTimers } from "./session-ports.ts";
 import { AdmittingRegistry } from "./admitting-registry.ts";
 import { SqlNodeRegistry } from "./sql-node-registry.ts";
@@ -48,6 +50,7 @@ export async function startReplica<C extends Catalog>(options: OpenReplicaOption
   const dial = options.dial ?? (parent === undefined ? null : await dialOf(parent));
   await migrate(database, { catalog, migrations, nodeId: identity.nodeId, tier: identity.tier });
   await database.query("update hayloft.replica set durability = $1 where durability is distinct from $1", [database.durability]);
+  await noticeRestore(database, catalog.tiers[0] !== identity.tier, options.log);
   return new RunningReplica<RowsOf<C>>(options, parent === undefined || dial === null ? null : { ...parent, dial });
 }
 
@@ -194,8 +197,10 @@ class RunningReplica<Rows> implements Replica<Rows> {
     this.#network.accept(link);
   }
 
-  children(): readonly NodeKey[] {
-    return this.#network.peers().flatMap(({ relation, tenant, node }) => (relation === "child" ? [{ tenant, node }] : []));
+  children(): ReturnType<Replica<Rows>["children"]> {
+    return this.#network
+      .peers()
+      .flatMap(({ relation, tenant, node, name }) => (relation === "child" ? [{ tenant, node, name }] : []));
   }
 
   async drain(afterMs: number = defaultDrainMs): Promise<void> {
@@ -237,6 +242,7 @@ function storageOf(options: OpenReplicaOptions<Catalog>): SqlReplicaStorage {
     clock,
     ...(projections && { projections }),
     ...(onQuarantineAction && { onQuarantineAction }),
+    markSecret: sha256(identity.sign(new TextEncoder().encode("hayloft/1 marks"))),
     ...(quarantineLimits && { limits: { quarantine: quarantineLimits } }),
   });
 }

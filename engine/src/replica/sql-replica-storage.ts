@@ -6,6 +6,10 @@ import type { Catalog } from "../catalog/catalog.ts";
 import { type Clock, systemClock } from "../clock/clock.ts";
 import { CLOCK_AHEAD_MS_MAX } from "../clock/hybrid-clock.ts";
 import { sha256, type Sha256 } from "../commit/sha256.ts";
+import { chainPoints, logHorizons, logLives } from "../incarnation/chain-points.ts";
+import { copyId, peerOfCopy } from "../incarnation/peer-of-copy.ts";
+import { findLost } from "../incarnation/find-lost.ts";
+import { settleHistory } from "../incarnation/settle-history.ts";
 import { logHeads } from "../log/log-heads.ts";
 import { readLog } from "../log/read-log.ts";
 import { readPart } from "../log/read-part.ts";
@@ -26,9 +30,14 @@ import type {
   ApplyPartRequest,
   ApplyRequest,
   ApplyResult,
+  ChainPoint,
   Cursor,
+  EndedLife,
   Grant,
+  HistoryCheck,
   LogHead,
+  LogHorizon,
+  LogLife,
   LogPart,
   ReadLogRequest,
   ReadPartRequest,
@@ -54,6 +63,8 @@ export interface SqlReplicaStorageOptions {
   readonly sha256?: Sha256;
   readonly limits?: { readonly clockAheadMsMax?: number; readonly quarantine?: QuarantineLimits };
   readonly onQuarantineAction?: QuarantineHook;
+  /** What marks are made with; a secret that outlives the database. Without one nobody can prove that this database was set back. */
+  readonly markSecret?: Uint8Array;
 }
 
 /** `ReplicaStorage` over a Postgres database, with the tables of schema `hayloft`. The same SQL on PGlite and servers. */
@@ -76,6 +87,7 @@ export class SqlReplicaStorage implements ReplicaStorage {
       clockAheadMsMax: options.limits?.clockAheadMsMax ?? CLOCK_AHEAD_MS_MAX,
       ...(options.limits?.quarantine && { quarantineLimits: options.limits.quarantine }),
       ...(options.onQuarantineAction && { onQuarantineAction: options.onQuarantineAction }),
+      ...(options.markSecret && { markKey: { secret: options.markSecret, sha256: options.sha256 ?? sha256 } }),
     });
   }
 
@@ -97,6 +109,37 @@ export class SqlReplicaStorage implements ReplicaStorage {
 
   async takeGrant(peer: string, tenant: string, granted: string): Promise<boolean> {
     return await takeGrant(this.#database, peer, tenant, granted);
+  }
+
+  async chainPoints(node: string, logs: readonly LogLife[]): Promise<readonly ChainPoint[]> {
+    return await chainPoints(this.#database, node, logs);
+  }
+
+  async lives(tenants: readonly string[]): Promise<readonly EndedLife[]> {
+    return await logLives(this.#database, tenants);
+  }
+
+  async findLost(
+    peer: string,
+    child: { readonly received: readonly Cursor[]; readonly heads: readonly LogHead[] },
+  ): Promise<readonly string[]> {
+    return await findLost(this.#database, this.#env, peer, child);
+  }
+
+  async horizons(tenants: readonly string[]): Promise<readonly LogHorizon[]> {
+    return await logHorizons(this.#database, tenants);
+  }
+
+  async copyId(): Promise<string | null> {
+    return await copyId(this.#database);
+  }
+
+  async peerOfCopy(tenant: string, node: string, copy: string): Promise<string> {
+    return await peerOfCopy(this.#database, tenant, node, copy);
+  }
+
+  async settleHistory(check: HistoryCheck): Promise<number | null> {
+    return await settleHistory(this.#database, check);
   }
 
   async readLog(request: ReadLogRequest): Promise<ReadSlice> {
@@ -184,7 +227,7 @@ export class SqlReplicaStorage implements ReplicaStorage {
     other: SnapshotPeer = {},
   ): Promise<SnapshotChunk | null> {
     const nowMs = this.#clock.nowMs();
-    const peer = { peerVersion: this.#env.lens.version, tables: null, ...other };
+    const peer = { peerVersion: this.#env.lens.version, tables: null, offers: false, ...other };
     return await readSnapshot(this.#database, this.#env, { grant, tenant, cursor, bytesMax, nowMs, ...peer });
   }
 
@@ -195,7 +238,7 @@ export class SqlReplicaStorage implements ReplicaStorage {
     ownAfter?: number,
     other: SnapshotPeer = {},
   ): Promise<void> {
-    const from = { peerVersion: this.#env.lens.version, tables: null, ...other };
+    const from = { peerVersion: this.#env.lens.version, tables: null, offers: false, ...other };
     await applySnapshot(this.#database, this.#env, { peer, chunks, at, ownAfter: ownAfter ?? null, ...from });
   }
 
@@ -212,11 +255,12 @@ export class SqlReplicaStorage implements ReplicaStorage {
   }
 
   async #cursors(peer: string, kind: "received" | "acked"): Promise<readonly Cursor[]> {
-    const { rows } = await this.#database.query<Cursor>(
-      `select tenant_id as tenant, ${kind}_incarnation as incarnation, ${kind}_position as position from hayloft.peer
+    const { rows } = await this.#database.query<Omit<Cursor, "mark"> & { readonly mark: Uint8Array | null }>(
+      `select tenant_id as tenant, ${kind}_incarnation as incarnation, ${kind}_position as position,
+        ${kind === "received" ? "received_mark" : "null::bytea"} as mark from hayloft.peer
       where node_id = $1::uuid and ${kind}_incarnation is not null and ${kind}_position is not null${kind === "received" ? " and not refill_due" : ""}`,
       [peer],
     );
-    return rows;
+    return rows.map(({ mark, ...cursor }) => (mark === null ? cursor : { ...cursor, mark }));
   }
 }

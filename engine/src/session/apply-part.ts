@@ -1,3 +1,4 @@
+import { applySource, lastOwnSeq } from "./apply-source.ts";
 import type { Handled, Inbound, IncomingLog, Replication } from "./replication-state.ts";
 import { withIncoming } from "./replication-state.ts";
 
@@ -6,10 +7,11 @@ export function applyPart(state: Replication, log: IncomingLog, item: Extract<In
   const { bytes, part } = item;
   const { type: _type, ...rest } = part;
   const { after, upTo } = part.slice;
-  const from = state.towards === "down" ? "child" : "parent";
-  const grant = state.towards === "down" ? state.grant : null;
   return {
-    state: withIncoming(state, { ...log, applying: { bytes, after, upTo: part.last ? upTo : log.position } }),
-    effects: [{ type: "apply-part", request: { peer: state.peer, peerVersion: state.peerVersion, from, grant, part: rest } }],
+    state: withIncoming(state, {
+      ...log,
+      applying: { bytes, after, upTo: part.last ? upTo : log.position, ...(part.last && lastOwnSeq(part.slice)) },
+    }),
+    effects: [{ type: "apply-part", request: { ...applySource(state, log), part: rest } }],
   };
 }

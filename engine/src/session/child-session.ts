@@ -171,9 +171,20 @@ function onParentChecked(state: Checking, event: EventOf<"answer">, at: Moment):
   if (answer.type !== "parent-checked") return refuse(state, event);
   if (!answer.valid) return end("auth-failed", { reason: "parent-signature" });
   const { positions, signature } = answer;
-  const { heads, received, staged } = positions;
+  const { heads, received, staged, copy, lives, horizons } = positions;
   const credit = state.config.local.limits.windowBytes;
-  const frame: Frame = { type: "prove", signature, nowMs: at.nowMs, heads, received, staged, credit };
+  const frame: Frame = {
+    type: "prove",
+    signature,
+    nowMs: at.nowMs,
+    heads,
+    received,
+    staged,
+    credit,
+    ...(copy !== null && { copy }),
+    ...(lives.length > 0 && { lives: lives.map(({ tenant, incarnation }) => ({ tenant, incarnation })) }),
+    ...(horizons.length > 0 && { horizons }),
+  };
   return { state: { ...state, phase: "proving", positions }, effects: [{ type: "send", frame }] };
 }
 
@@ -181,11 +192,13 @@ function onReady(state: Proving, ready: ReadyFrame, at: Moment): ChildStep {
   const { config, positions } = state;
   const { local } = config;
   if (ready.grant.tenant !== config.tenant) return end("frame-invalid", { field: "grant" });
-  const established: SessionEffect = { type: "established", peer: config.parentNode, grant: ready.grant, top: ready.top };
+  const { parentNode: peer } = config;
+  const established: SessionEffect = { type: "established", peer, as: peer, grant: ready.grant, top: ready.top };
   const opened = openReplication(
     {
       local,
-      peer: config.parentNode,
+      peer,
+      node: peer,
       peerVersion: state.parentVersion,
       towards: "up",
       grant: ready.grant,

@@ -7,11 +7,13 @@ import type {
   CommitOutcome,
   Cursor,
   LogHead,
+  LogHorizon,
   LogSlice,
   StagedCommit,
   UnfinishedSnapshot,
 } from "../replica/replica-storage.ts";
 import { applyPart } from "./apply-part.ts";
+import { applySource, lastOwnSeq } from "./apply-source.ts";
 import type { Handled, IncomingLog, Inbound, Replication } from "./replication-state.ts";
 import { andThen, unchanged, withIncoming } from "./replication-state.ts";
 import type { SessionEffect } from "./session-effect.ts";
@@ -23,15 +25,19 @@ export interface Interrupted {
   readonly unfinished: UnfinishedSnapshot | undefined;
   readonly staged: StagedCommit | undefined;
   readonly stillFilling: boolean;
+  readonly verifiedSeq: number;
+  readonly horizon: LogHorizon | null;
+  readonly offers: boolean;
 }
 
-/** The peer's log, as far as we have it. A cursor of another incarnation counts as none. */
+/** The peer's log, as far as we have it: up to `received`, which may be stored under an earlier life of the log. */
 export function incomingLog(
   head: LogHead,
   received: Cursor | undefined,
-  { unfinished, staged, stillFilling }: Interrupted,
+  { unfinished, staged, stillFilling, verifiedSeq, horizon, offers }: Interrupted,
 ): IncomingLog {
-  const position = received?.incarnation === head.incarnation ? received.position : 0;
+  // What the peer holds no more cannot come.
+  const position = Math.max(received?.position ?? 0, horizon?.position ?? 0);
   return {
     tenant: head.tenant,
     incarnation: head.incarnation,
@@ -40,6 +46,10 @@ export function incomingLog(
     end: position,
     queue: [],
     applying: null,
+    verifiedSeq,
+    horizon,
+    offers,
+    continues: received === undefined || received.incarnation === head.incarnation ? null : received.incarnation,
     rejects: 0,
     toldUpTo: null,
     snapshotAt: null,
@@ -161,6 +171,7 @@ function applyPages(state: Replication, log: IncomingLog): Handled {
         ownAfter: log.ownAfter,
         peerVersion: state.peerVersion,
         tables: log.snapshotTables,
+        offers: log.offers,
       },
     ],
   };
@@ -172,9 +183,7 @@ function applyProbe(state: Replication, log: IncomingLog, after: number | null):
   const slice = { tenant, incarnation, after: after ?? position, upTo: position, head: position, commits: [] };
   return {
     state: withIncoming(state, { ...log, applying: { bytes: 0, after: slice.after, upTo: position, probe: true } }),
-    effects: [
-      { type: "apply", request: { peer: state.peer, peerVersion: state.peerVersion, from: "child", grant: state.grant, slice } },
-    ],
+    effects: [{ type: "apply", request: { ...applySource(state, log), slice } }],
   };
 }
 
@@ -200,15 +209,13 @@ function applySlices(state: Replication, log: IncomingLog, first: LogSlice): Han
   const last = joined.at(-1) ?? first;
   const slice =
     joined.length === 1 ? first : { ...first, upTo: last.upTo, head: last.head, commits: joined.flatMap((part) => part.commits) };
-  const grant = state.towards === "down" ? state.grant : null;
-  const from = state.towards === "down" ? "child" : "parent";
   return {
     state: withIncoming(state, {
       ...log,
       queue: log.queue.slice(joined.length),
-      applying: { bytes, after: slice.after, upTo: slice.upTo },
+      applying: { bytes, after: slice.after, upTo: slice.upTo, ...lastOwnSeq(slice) },
     }),
-    effects: [{ type: "apply", request: { peer: state.peer, peerVersion: state.peerVersion, from, grant, slice } }],
+    effects: [{ type: "apply", request: { ...applySource(state, log), slice } }],
   };
 }
 
@@ -236,6 +243,7 @@ export function onApplied(state: Replication, event: Extract<ReplicationEvent, {
     position,
     end: Math.max(log.end, position),
     applying: null,
+    verifiedSeq: Math.max(log.verifiedSeq, applying.ownSeq ?? 0),
     rejects,
     queue,
     toldUpTo: untold ? before : null,

@@ -256,3 +256,15 @@ export function onRestamped(state: Replication, event: Extract<ReplicationEvent,
   const log = outgoingOf(state, event.tenant);
   return unchanged(withOutgoing(state, restart(log, log.acknowledged, { mode: "stream" })));
 }
+
+/**
+ * Where both sides agree. What the parent has taken but we have no acknowledgement of is sent again, as the answer carries the outcomes
+ * that were lost with it; a parent that was set back gets what it lost. A copy has begun anew and comes back as what it is now.
+ */
+export function onHistorySettled(state: Replication, event: Extract<ReplicationEvent, { type: "history-settled" }>): Handled {
+  const log = outgoingOf(state, event.tenant);
+  const { after } = event;
+  if (after === null) throw new SessionFault("history-diverged", { tenant: event.tenant, settled: true });
+  const toldMax = Math.max(log.toldMax, after);
+  return unchanged(withOutgoing(state, { ...log, mode: "stream", read: after, told: after, toldMax }));
+}

@@ -187,10 +187,11 @@ function onChildChecked(state: Admitting, event: EventOf<"answer">, at: Moment):
     return answer.unready ? end("unavailable", { reason: "filling", afterMs: unreadyMs }) : end("auth-failed");
   const { local, prove, hello } = state;
   const { grant, node } = answer.node;
-  const { heads, received, staged } = answer.positions;
+  const { heads, received, staged, chains, lives, offers } = answer.positions;
+  const { peer } = answer;
   const peerVersion = hello.catalogVersion;
   const opened = openReplication(
-    { local, peer: node, peerVersion, towards: "down", grant, ours: answer.positions, theirs: prove },
+    { local, peer, node, peerVersion, towards: "down", grant, ours: answer.positions, theirs: prove },
     at,
   );
   const ready: Frame = {
@@ -203,9 +204,12 @@ function onChildChecked(state: Admitting, event: EventOf<"answer">, at: Moment):
     staged,
     credit: local.limits.windowBytes,
     pingMs: local.limits.pingMs,
+    ...(chains.length > 0 && { chains }),
+    ...(lives.length > 0 && { lives }),
+    ...(offers.length > 0 && { offers }),
   };
   const effects: readonly SessionEffect[] = [
-    { type: "established", peer: node, grant, top: local.top },
+    { type: "established", peer: node, as: peer, grant, top: local.top },
     { type: "send", frame: ready },
     ...opened.effects,
   ];

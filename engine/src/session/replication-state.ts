@@ -3,6 +3,7 @@ import type {
   AckRecord,
   Cursor,
   Grant,
+  LogHorizon,
   LogSlice,
   PartPlace,
   SnapshotCursor,
@@ -32,13 +33,13 @@ export interface OutgoingPart {
 }
 
 /**
- * One of our logs on its way to the peer. `stream`: commits flow. `snapshot`: pages flow, then the log from `at` on.
+ * One of our logs on its way to the peer. `checking`: what the parent has of it is compared with ours first. `stream`: commits flow. `snapshot`: pages flow, then the log from `at` on.
  * `waiting`: the peer has to ask for a snapshot first. `restamping`: the peer found our clock ahead.
  */
 export interface OutgoingLog {
   readonly tenant: string;
   readonly incarnation: string;
-  readonly mode: "stream" | "snapshot" | "waiting" | "restamping";
+  readonly mode: "checking" | "stream" | "snapshot" | "waiting" | "restamping";
   /** Raised whenever what is on its way from the database no longer counts. */
   readonly generation: number;
   /** The newest position known. */
@@ -95,7 +96,18 @@ export interface IncomingLog {
   readonly end: number;
   readonly queue: readonly Inbound[];
   /** Bytes that become credit when the apply in progress is finished; null when none is. */
-  readonly applying: { readonly bytes: number; readonly upTo: number; readonly after?: number; readonly probe?: boolean } | null;
+  readonly applying: {
+    readonly bytes: number;
+    readonly upTo: number;
+    readonly after?: number;
+    readonly probe?: boolean;
+    /** The seq of the last of the peer's own commits in it; absent: it has none. */
+    readonly ownSeq?: number;
+  } | null;
+  /** The peer's own commits up to this seq were compared with what we have of them, or came in this session. */
+  readonly verifiedSeq: number;
+  /** What the peer's log holds no more; null: it holds everything. */
+  readonly horizon: LogHorizon | null;
   readonly rejects: number;
   /** The position acknowledged last while outcomes of later commits are still to be told; null when none are. */
   readonly toldUpTo: number | null;
@@ -107,6 +119,10 @@ export interface IncomingLog {
   readonly unfinished: UnfinishedSnapshot | null;
   /** The position of our own log that the parent certainly had when it read the pages of the snapshot. */
   readonly ownAfter: number;
+  /** The parent has lost commits of this log that we have: what its snapshot lacks is offered to it. */
+  readonly offers: boolean;
+  /** An earlier life of the log under which our cursor is stored; null when it is of the present one. */
+  readonly continues: string | null;
   /** Not null while rows may be missing: the position the tail has to pass, `unknown` before the first tail slice. */
   readonly fillUntil: number | "unknown" | null;
   /** How many parts of which commit have come; null between commits. */
@@ -116,7 +132,10 @@ export interface IncomingLog {
 /** Both streams of an open session. The same on both sides; what differs is in `towards` and `grant`. */
 export interface Replication {
   readonly local: LocalSide;
+  /** The name of the peer's cursors here. */
   readonly peer: string;
+  /** The peer's node. */
+  readonly node: string;
   /** The peer's version of the catalog. */
   readonly peerVersion: number;
   /** Which way our own log goes. `down`: the peer is our child. */

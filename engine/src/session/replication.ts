@@ -1,5 +1,14 @@
 import type { Frame } from "../protocol/frame.ts";
-import type { Cursor, Grant, LogHead, StagedCommit, UnfinishedSnapshot } from "../replica/replica-storage.ts";
+import type {
+  ChainPoint,
+  Cursor,
+  Grant,
+  LogHead,
+  LogHorizon,
+  LogLife,
+  StagedCommit,
+  UnfinishedSnapshot,
+} from "../replica/replica-storage.ts";
 import { beat, onPing, onPong } from "./heartbeat.ts";
 import { endFilling, incomingLog, onApplied, onApplyFailed, onCommits } from "./incoming-log.ts";
 import { onPart, onPartStaged } from "./incoming-part.ts";
@@ -20,6 +29,7 @@ import type { Moment } from "./moment.ts";
 import {
   onAck,
   onAckRecorded,
+  onHistorySettled,
   onLogGrew,
   onReadFailed,
   onReject,
@@ -34,6 +44,7 @@ import { finishSnapshots, onPageRead, onSnapshotBegun, onSnapshotRequest } from 
 import type { Handled, Replication } from "./replication-state.ts";
 import { andThen, unchanged } from "./replication-state.ts";
 import type { Positions, ReplicationEvent } from "./session-event.ts";
+import type { SessionEffect } from "./session-effect.ts";
 import { reportedFault, SessionFault } from "./session-fault.ts";
 import { afterApply, onOutcomesDue, onSettled, onSettledRead, onTopMoved, tellAgain } from "./settled.ts";
 
@@ -41,6 +52,8 @@ import { afterApply, onOutcomesDue, onSettled, onSettledRead, onTopMoved, tellAg
 export interface Opening {
   readonly local: LocalSide;
   readonly peer: string;
+  /** The peer's node. */
+  readonly node: string;
   /** The peer's version of the catalog. */
   readonly peerVersion: number;
   readonly towards: "up" | "down";
@@ -54,6 +67,10 @@ export interface Opening {
     readonly staged: readonly StagedCommit[];
     readonly credit: number;
     readonly nowMs: number;
+    readonly chains?: readonly ChainPoint[];
+    readonly lives?: readonly (LogLife & { readonly position?: number })[];
+    readonly offers?: readonly string[];
+    readonly horizons?: readonly LogHorizon[];
   };
 }
 
@@ -65,7 +82,7 @@ const unfinishedOf = ({ unfinished }: Positions, tenant: string): UnfinishedSnap
 
 /** Opens both streams where the two sides stand. */
 export function openReplication(opening: Opening, at: Moment): Handled {
-  const { local, peer, peerVersion, towards, grant, ours, theirs } = opening;
+  const { local, peer, node, peerVersion, towards, grant, ours, theirs } = opening;
   const logsUp = [grant.tenant];
   const logsDown = grant.tenant === local.sharedTenant ? [grant.tenant] : [local.sharedTenant, grant.tenant];
   const out = ours.heads.filter(({ tenant }) => (towards === "up" ? logsUp : logsDown).includes(tenant));
@@ -73,6 +90,7 @@ export function openReplication(opening: Opening, at: Moment): Handled {
   const state: Replication = {
     local,
     peer,
+    node,
     peerVersion,
     towards,
     grant,
@@ -80,10 +98,13 @@ export function openReplication(opening: Opening, at: Moment): Handled {
     incoming: new Map(
       into.map((head) => [
         head.tenant,
-        incomingLog(head, cursorOf(ours.received, head.tenant), {
+        incomingLog(head, receivedOf(head, opening), {
           unfinished: unfinishedOf(ours, head.tenant),
           staged: ours.staged.find(({ tenant }) => tenant === head.tenant),
           stillFilling: opening.filling?.has(head.tenant) === true,
+          verifiedSeq: towards === "up" ? Infinity : (ours.chains.find((chain) => isOf(chain, head))?.seq ?? 0),
+          horizon: theirs.horizons?.find((horizon) => isOf(horizon, head)) ?? null,
+          offers: towards === "up" && theirs.offers?.includes(head.tenant) === true,
         }),
       ]),
     ),
@@ -101,8 +122,12 @@ export function openReplication(opening: Opening, at: Moment): Handled {
   const opened: Handled = { state, effects: [{ type: "skew", skewMs: state.skewMs }] };
   if (towards === "up") {
     const full = into.reduce((step, head) => andThen(step, (now) => endFilling(now, head.tenant)), opened);
+    const checked: Handled = {
+      state: full.state,
+      effects: [...full.effects, ...out.map((head) => settleHistory(head, opening))],
+    };
     return andThen(
-      andThen(fill(full, opening), (now) => tellGrant(now, ours.granted)),
+      andThen(fill(checked, opening), (now) => tellGrant(now, ours.granted)),
       pump,
     );
   }
@@ -112,36 +137,64 @@ export function openReplication(opening: Opening, at: Moment): Handled {
   );
 }
 
-/**
- * We send again what the parent has taken but we have no acknowledgement of: the answer carries the outcomes that were
- * lost with it. A parent that was set back gets what it lost.
- */
+const isOf = (log: { readonly tenant: string; readonly incarnation: string }, head: LogHead): boolean =>
+  log.tenant === head.tenant && log.incarnation === head.incarnation;
+
+/** Sent after what the parent has of it was compared with ours: this database may be a copy, or an older image of itself. */
 function upward(head: LogHead, { ours, theirs }: Opening): ReturnType<typeof outgoingLog> {
   const received = cursorOf(theirs.received, head.tenant);
   const taken = received?.incarnation === head.incarnation ? received.position : 0;
-  if (taken > head.position) throw new SessionFault("history-diverged", { position: taken, head: head.position });
   const recorded = cursorOf(ours.acknowledged, head.tenant);
   const acknowledged = recorded?.incarnation === head.incarnation ? recorded.position : 0;
-  return outgoingLog(head, Math.min(taken, acknowledged), acknowledged, { taken, staged: stagedOf(theirs.staged, head) });
+  const start = Math.min(taken, acknowledged);
+  const log = outgoingLog(head, start, acknowledged, {
+    taken: Math.min(taken, head.position),
+    staged: stagedOf(theirs.staged, head),
+  });
+  return { ...log, mode: "checking" };
 }
 
-/** A child that never had the log, or had one of another incarnation, or more than there is, takes a snapshot. */
-const knows = (received: Cursor | undefined, head: LogHead): received is Cursor =>
-  received !== undefined && received.incarnation === head.incarnation && received.position <= head.position;
+const settleHistory = ({ tenant }: LogHead, { peer, theirs }: Opening): SessionEffect => {
+  const chains = (theirs.chains ?? []).filter((chain) => chain.tenant === tenant);
+  return { type: "settle-history", check: { peer, tenant, chains, received: cursorOf(theirs.received, tenant) ?? null } };
+};
 
-function downward(head: LogHead, { theirs }: Opening): ReturnType<typeof outgoingLog> {
-  const received = cursorOf(theirs.received, head.tenant);
-  const from = knows(received, head) ? received.position : null;
+/**
+ * A cursor that is good: of the present life of a log or, up to where that ended, of an earlier one. With any other, or when the parent
+ * has lost what the child has, the child takes a snapshot.
+ */
+function knownCursor(
+  received: Cursor | undefined,
+  head: LogHead,
+  lives: readonly (LogLife & { readonly position?: number })[],
+  offers: readonly string[],
+): Cursor | undefined {
+  if (received === undefined || offers.includes(head.tenant)) return undefined;
+  if (received.incarnation === head.incarnation) return received.position <= head.position ? received : undefined;
+  const life = lives.find((item) => item.tenant === head.tenant && item.incarnation === received.incarnation);
+  return life?.position !== undefined && received.position <= life.position ? received : undefined;
+}
+
+/** What of the peer's log is good here. A child's log that begins anew is a new log to its parent. */
+function receivedOf(head: LogHead, { towards, ours, theirs }: Opening): Cursor | undefined {
+  const received = cursorOf(ours.received, head.tenant);
+  if (towards === "down") return received?.incarnation === head.incarnation ? received : undefined;
+  return knownCursor(received, head, theirs.lives ?? [], theirs.offers ?? []);
+}
+
+function downward(head: LogHead, { ours, theirs }: Opening): ReturnType<typeof outgoingLog> {
+  const from = knownCursor(cursorOf(theirs.received, head.tenant), head, ours.lives, ours.offers)?.position ?? null;
   return outgoingLog(head, from, from ?? 0, { taken: from ?? 0, staged: stagedOf(theirs.staged, head) });
 }
 
-function fill(opened: Handled, { ours, theirs }: Opening): Handled {
+function fill(opened: Handled, opening: Opening): Handled {
+  const { ours, theirs } = opening;
   let result = opened;
   for (const head of theirs.heads) {
     if (!opened.state.incoming.has(head.tenant)) continue;
     // After an upgrade the rows of some tables are wanted although the log goes on.
     const isPartial = (unfinishedOf(ours, head.tenant)?.tables ?? null) !== null;
-    const isKnown = knows(cursorOf(ours.received, head.tenant), head);
+    const isKnown = receivedOf(head, opening) !== undefined;
     if (isKnown && !isPartial) continue;
     if (isPartial && !isKnown) result = andThen(result, (now) => unchanged(forgetUnfinished(now, head.tenant)));
     result = andThen(result, (now) => requestSnapshot(now, head.tenant));
@@ -237,6 +290,7 @@ const workHandlers: WorkHandlers = {
   "apply-failed": onApplyFailed,
   "ack-recorded": onAckRecorded,
   restamped: onRestamped,
+  "history-settled": onHistorySettled,
   "top-moved": onTopMoved,
   "outcomes-due": onOutcomesDue,
   "settled-read": onSettledRead,

@@ -7,6 +7,7 @@ import type {
   ApplyRequest,
   Cursor,
   Grant,
+  HistoryCheck,
   ReadLogRequest,
   ReadPartRequest,
   SnapshotCursor,
@@ -50,6 +51,7 @@ export type SessionEffect =
   | { readonly type: "apply-part"; readonly request: ApplyPartRequest }
   | { readonly type: "record-ack"; readonly ack: AckRecord }
   | { readonly type: "restamp"; readonly tenant: string }
+  | { readonly type: "settle-history"; readonly check: HistoryCheck }
   | { readonly type: "read-settled"; readonly tenant: string; readonly origins: readonly string[] }
   /** Not answered. */
   | { readonly type: "record-settled"; readonly tenant: string; readonly origins: readonly SettledSeq[] }
@@ -72,12 +74,15 @@ export type SessionEffect =
       readonly ownAfter: number;
       readonly peerVersion: number;
       readonly tables: readonly string[] | null;
+      /** What the parent lacks is offered to it. */
+      readonly offers: boolean;
     }
   | { readonly type: "finish-snapshot"; readonly at: Cursor }
   | { readonly type: "take-grant"; readonly tenant: string; readonly granted: string }
 
   // Notices to the replica; not answered
-  | { readonly type: "established"; readonly peer: string; readonly grant: Grant; readonly top: boolean }
+  /** `peer` is the node; `as` is the name of its cursors here, which is another one when it is a copy. */
+  | { readonly type: "established"; readonly peer: string; readonly as: string; readonly grant: Grant; readonly top: boolean }
   | { readonly type: "filling"; readonly tenant: string; readonly filling: boolean }
   | { readonly type: "skew"; readonly skewMs: number }
   /** The parent asked us to connect again later. */

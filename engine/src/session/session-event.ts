@@ -4,9 +4,12 @@ import type { Frame } from "../protocol/frame.ts";
 import type {
   AckRecord,
   ApplyResult,
+  ChainPoint,
   Cursor,
+  EndedLife,
   Grant,
   LogHead,
+  LogHorizon,
   PartPlace,
   SnapshotCursor,
   StagedCommit,
@@ -34,6 +37,14 @@ export interface Positions {
   readonly granted: string | null;
   /** Commits of the peer of which parts are stored. */
   readonly staged: readonly StagedCommit[];
+  /** On the child's side: what tells this copy from others, earlier lives of its logs, and what these hold no more. */
+  readonly copy: string | null;
+  readonly lives: readonly EndedLife[];
+  readonly horizons: readonly LogHorizon[];
+  /** On the parent's side: how far the own commits of the child's logs, and of their earlier lives, are applied. */
+  readonly chains: readonly ChainPoint[];
+  /** On the parent's side: tenants of whose logs the child has commits that were lost here. */
+  readonly offers: readonly string[];
 }
 
 /** What became of an effect of the handshake. */
@@ -46,6 +57,8 @@ export type HandshakeAnswer =
   | {
       readonly type: "child-checked";
       readonly node: RegisteredNode | null;
+      /** The name of its logs' cursors here: that of the node, unless it is a copy. */
+      readonly peer: string;
       readonly positions: Positions;
       /** The registry is not here yet: who is not known now may be soon. */
       readonly unready: boolean;
@@ -87,6 +100,8 @@ export type ReplicationEvent =
   | { readonly type: "apply-failed"; readonly tenant: string; readonly code: ErrorCode; readonly details: ErrorDetails }
   | { readonly type: "ack-recorded"; readonly ack: AckRecord }
   | { readonly type: "restamped"; readonly tenant: string }
+  /** The parent's view of our log was compared with ours. `after`: where to send from; null: we are a copy, and the log began anew. */
+  | { readonly type: "history-settled"; readonly tenant: string; readonly after: number | null }
   | { readonly type: "top-moved"; readonly tenant: string }
   /** Outcomes of the child's commits have changed that it was not told of. */
   | { readonly type: "outcomes-due"; readonly tenant: string }

@@ -165,6 +165,8 @@ describe("receiving", () => {
   });
 });
 
+const cursorAt = (position: number) => ({ tenant, incarnation: uuid("1"), position });
+
 describe("sending", () => {
   it("reads from the last acknowledgement that was recorded, so that lost outcomes are told again", () => {
     expect(openChild(30, 60).effects).toContainEqual(
@@ -175,8 +177,13 @@ describe("sending", () => {
     );
   });
 
-  it("does not go on with a parent that has more than was ever written here", () => {
-    expect(endCode(openChild(30, 101).effects)).toBe("history-diverged");
+  it("sends nothing before the parent's view of the log was compared, and ends when this turns out to be a copy", () => {
+    const { effects } = openChild(30, 101);
+    expect(effects).toContainEqual(
+      expect.objectContaining({ type: "settle-history", check: expect.objectContaining({ tenant, received: cursorAt(101) }) }),
+    );
+    expect(kinds(effects)).not.toContain("read-log");
+    expect(endCode(effects)).toBe("history-diverged");
   });
 
   it("sends while there is credit and the link is not full, and not a byte more", () => {

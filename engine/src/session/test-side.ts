@@ -32,7 +32,19 @@ const head = (of: string, position: number, incarnation = uuid("1")): LogHead =>
   seq: position,
   stamp: 0n,
 });
-const nowhere: Positions = { heads: [], received: [], acknowledged: [], unfinished: [], granted: null, staged: [] };
+const nowhere: Positions = {
+  heads: [],
+  received: [],
+  acknowledged: [],
+  unfinished: [],
+  granted: null,
+  staged: [],
+  copy: null,
+  lives: [],
+  horizons: [],
+  chains: [],
+  offers: [],
+};
 export const grant = { tenant, tier: "edge", role: "crew", scopes: {} };
 export const signature = new Uint8Array(64);
 export const nonce = new Uint8Array(32);
@@ -107,6 +119,7 @@ export function openParent(
     answer: {
       type: "child-checked",
       node: { node: child.node, grant },
+      peer: child.node,
       positions: { ...nowhere, heads: log, received },
       unready: false,
     },
@@ -140,12 +153,10 @@ export function openChild(
   const cursor = (position: number) => ({ tenant, incarnation: uuid("1"), position });
   const received = ahead === undefined ? [] : [cursor(ahead.received)];
   const positions = {
+    ...nowhere,
     heads: [head(tenant, 100)],
     received,
     acknowledged: [cursor(acknowledged)],
-    unfinished: [],
-    granted: null,
-    staged: [],
   };
   side.do({ type: "answer", answer: { type: "parent-checked", valid: true, signature, positions } });
   side.frame({
@@ -159,6 +170,9 @@ export function openChild(
     credit: 1_000,
     pingMs: 20_000,
   });
+  const opening = side.effects;
+  side.work({ type: "history-settled", tenant, after: taken > 100 ? null : Math.min(acknowledged, taken) });
+  side.effects = [...opening, ...side.effects];
   return side;
 }
 

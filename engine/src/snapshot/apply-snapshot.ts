@@ -7,6 +7,8 @@ import { firstPreviousHash } from "../commit/commit-hash.ts";
 import type { Change, Commit } from "../commit/commit.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
 import { newId } from "../identity/new-id.ts";
+import { newerHere, richerHere } from "../incarnation/offers-of-page.ts";
+import { offerRows } from "../incarnation/seal-offer.ts";
 import { raiseStamp } from "../log/keep-foreign.ts";
 import { acknowledgedPosition, acknowledgedSql, unacknowledgedKeys } from "../log/unacknowledged.ts";
 import { joinRowStates } from "../merge/join-rows.ts";
@@ -70,6 +72,11 @@ export async function applySnapshot(database: Database, env: ReplicaEnvironment,
       const plan = env.plans.get(change.table);
       if (plan === undefined) throw new HayloftError("refused-schema", { table: change.table });
       const own = isAhead ? await unacknowledgedKeys(tx, env, { tenant, peer, position: known }, plan) : nothing;
+      if (pages.offers) {
+        await takeOffering(tx, env, peer, plan, { chunk, from, own });
+        from = chunk.next;
+        continue;
+      }
       if (plan.table.flow !== "up") {
         const missing = await missingKeys(tx, plan, tenant, { change, from, next: chunk.next }, own);
         if (env.referenced.has(change.table)) gone[change.table] = [...(gone[change.table] ?? []), ...missing];
@@ -87,6 +94,26 @@ export async function applySnapshot(database: Database, env: ReplicaEnvironment,
       ownAfter,
     });
   });
+}
+
+/**
+ * A page of a parent that was set back: nothing of ours goes because of it, and what it lacks goes into our log, as an offer. From then
+ * on that counts as work of ours which the parent does not have yet.
+ */
+async function takeOffering(
+  tx: SqlSession,
+  env: ReplicaEnvironment,
+  peer: string,
+  plan: RowPlan,
+  page: { readonly chunk: SnapshotChunk; readonly from: SnapshotCursor | null; readonly own: ReadonlySet<string> },
+): Promise<void> {
+  const { chunk, from, own } = page;
+  const { tenant, change, next } = chunk;
+  const missing = await missingKeys(tx, plan, tenant, { change, from, next }, own);
+  const newer = plan.merges ? [] : (await newerHere(tx, env, plan, peer, chunk)).filter((key) => !own.has(key));
+  await writeChunk(tx, env, peer, plan, chunk, new Set([...own, ...newer]));
+  const richer = plan.merges ? (await richerHere(tx, plan, chunk)).filter((key) => !own.has(key)) : [];
+  await offerRows(tx, env, plan, { tenant, keys: [...missing, ...newer, ...richer], via: env.nodeId });
 }
 
 const nothing: ReadonlySet<string> = new Set();
@@ -340,7 +367,8 @@ export async function finishSnapshot(database: Database, env: ReplicaEnvironment
     await tx.query(
       `insert into hayloft.peer (node_id, tenant_id, relation, received_incarnation, received_position) values ($1::uuid, $2, 'parent', $3::uuid, $4::bigint)
       on conflict (node_id, tenant_id) do update
-        set received_incarnation = excluded.received_incarnation, received_position = excluded.received_position, snapshot_cursor = null,
+        set received_incarnation = excluded.received_incarnation, received_position = excluded.received_position, received_mark = null,
+          snapshot_cursor = null,
           refill_due = peer.refill_due and coalesce(peer.snapshot_cursor ? 'tables', false)`,
       [peer, at.tenant, at.incarnation, at.position],
     );

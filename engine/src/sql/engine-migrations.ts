@@ -1,4 +1,5 @@
 import { engineDocument } from "./engine-document.ts";
+import { engineIncarnation } from "./engine-incarnation.ts";
 import { engineJournal } from "./engine-journal.ts";
 import { engineQuarantine } from "./engine-quarantine.ts";
 import { engineMemory } from "./engine-memory.ts";
@@ -17,4 +18,5 @@ export const engineMigrations: readonly Migration[] = [
   { name: "hayloft_0005_document", sql: engineDocument },
   { name: "hayloft_0006_staged_parts", sql: stagedPartsDdl },
   { name: "hayloft_0007_journal", sql: engineJournal },
+  { name: "hayloft_0008_incarnation", sql: engineIncarnation },
 ];

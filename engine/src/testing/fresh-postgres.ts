@@ -17,12 +17,16 @@ export async function freshPostgres(): Promise<Database> {
   return database;
 }
 
-/** The connection string of a new, empty database; `dropPostgres` removes it. */
-export async function freshPostgresUrl(): Promise<string> {
+/**
+ * The connection string of a new database, empty or a copy of the one at `template`, to which nobody may be connected; `dropPostgres`
+ * removes it.
+ */
+export async function freshPostgresUrl(template: string | null = null): Promise<string> {
   count += 1;
   const url = new URL(inject("hayloftPostgres"));
   url.pathname = `/test_${process.pid}_${count}`;
-  await onServer(`create database ${url.pathname.slice(1)}`);
+  const source = template === null ? "" : ` template ${new URL(template).pathname.slice(1)}`;
+  await onServer(`create database ${url.pathname.slice(1)}${source}`);
   return url.href;
 }
 

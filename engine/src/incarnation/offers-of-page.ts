@@ -1,0 +1,66 @@
+import type { ReplicaEnvironment } from "../apply/apply-environment.ts";
+import { readRows } from "../apply/row-store.ts";
+import { keyVectors, rowKeyOf, selectByKeySql, type TextRow } from "../apply/table-sql.ts";
+import { liftRow } from "../log/unacknowledged.ts";
+import type { ChangeRow } from "../log/commit-row.ts";
+import { rowKeys, rowValues } from "../merge/row-change.ts";
+import type { RowPlan } from "../merge/row-plan.ts";
+import { hasEqualStamps, readRowState } from "../merge/row-state.ts";
+import type { SnapshotChunk } from "../replica/replica-storage.ts";
+import type { SqlSession } from "../store/database.ts";
+
+/**
+ * Rows of a plain table that a parent which was set back has otherwise than we do: what it has is older, because we had more of its
+ * log. Those that we do not have are among them when the log says that the parent had deleted them.
+ */
+export async function newerHere(
+  tx: SqlSession,
+  env: ReplicaEnvironment,
+  plan: RowPlan,
+  peer: string,
+  { tenant, change }: SnapshotChunk,
+): Promise<readonly string[]> {
+  const keys = rowKeys(change, plan);
+  if (keys.length === 0 || plan.table.rule.kind === "appendOnly") return [];
+  const { rows } = await tx.query<TextRow>(selectByKeySql(plan, plan.columns, false), keyVectors(plan, tenant, keys));
+  const here = new Map(rows.map((row) => [rowKeyOf(plan, row), row]));
+  const deleted = here.size < keys.length ? await deletedByParent(tx, env, plan, { tenant, peer }) : new Set<string>();
+  return keys.filter((key, index) => {
+    const row = here.get(key);
+    if (row === undefined) return deleted.has(key);
+    return [...rowValues(change, index)].some(([column, value]) => row[column] !== undefined && row[column] !== value);
+  });
+}
+
+async function deletedByParent(
+  tx: SqlSession,
+  env: ReplicaEnvironment,
+  plan: RowPlan,
+  { tenant, peer }: { readonly tenant: string; readonly peer: string },
+): Promise<ReadonlySet<string>> {
+  const { rows } = await tx.query<ChangeRow & { readonly catalog_version: number }>(
+    `select ch.txn, ch.table_name, ch.op, ch.columns, ch.row_count, ch.body, c.catalog_version
+    from hayloft.commit c join hayloft.change ch on ch.tenant_id = c.tenant_id and ch.txn = c.txn
+    where c.tenant_id = $1 and c.via = $2::uuid and ch.op = 'delete' and ch.table_name = any($3::text[])`,
+    [tenant, peer, env.lens.namesOf(plan.table.name)],
+  );
+  return new Set(
+    rows.flatMap((row) => liftRow(env, row).flatMap((change) => (change.table === plan.table.name ? rowKeys(change, plan) : []))),
+  );
+}
+
+/** Rows of a merged table of which we know more than the page says, after it was joined with them. */
+export async function richerHere(
+  tx: SqlSession,
+  plan: RowPlan,
+  { tenant, change, stamps }: SnapshotChunk,
+): Promise<readonly string[]> {
+  const keys = rowKeys(change, plan);
+  if (keys.length === 0) return [];
+  const here = await readRows(tx, plan, tenant, keys, false);
+  return keys.filter((key, index) => {
+    const theirs = readRowState(rowValues(change, index), stamps?.[index] ?? null, plan);
+    const row = here.get(key);
+    return row !== undefined && !hasEqualStamps(theirs, row.state);
+  });
+}
