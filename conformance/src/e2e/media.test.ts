@@ -1,12 +1,11 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { deflateSync } from "node:zlib";
 import { listMedia, requestMedia, setCloudMedia } from "@hayloft/cloud-hub";
-import { planFarm } from "@hayloft/device-simulator";
+import { noisePicture, planFarm, startSimulatedFarm } from "@hayloft/device-simulator";
 import { newId, type NodeIdentity } from "@hayloft/engine";
 import { proveRequest, challengeOf } from "@hayloft/engine/blob";
 import { loadIdentity } from "@hayloft/engine/node";
@@ -35,37 +34,7 @@ let edge: TestEdge;
 
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
-/** A grey PNG of noise: it has about as many bytes as pixels. */
-function picture(width: number, height: number): Buffer {
-  const chunk = (type: string, data: Buffer): Buffer => {
-    const body = Buffer.concat([Buffer.from(type), data]);
-    const [length, crc] = [Buffer.alloc(4), Buffer.alloc(4)];
-    length.writeUInt32BE(data.length);
-    crc.writeUInt32BE(crc32(body));
-    return Buffer.concat([length, body, crc]);
-  };
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header[8] = 8;
-  const lines = Array.from({ length: height }, () => Buffer.concat([Buffer.alloc(1), randomBytes(width)]));
-  const magic = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-  return Buffer.concat([
-    magic,
-    chunk("IHDR", header),
-    chunk("IDAT", deflateSync(Buffer.concat(lines))),
-    chunk("IEND", Buffer.alloc(0)),
-  ]);
-}
-
-function crc32(bytes: Uint8Array): number {
-  let crc = ~0;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit += 1) crc = (crc >>> 1) ^ (crc & 1 ? 0xed_b8_83_20 : 0);
-  }
-  return ~crc >>> 0;
-}
+const picture = (widthPx: number, heightPx: number): Buffer => noisePicture(widthPx, heightPx, Math.random);
 
 async function post(base: string, what: string, more: object): Promise<Readonly<Record<string, unknown>>> {
   const response = await fetch(`${base}/api/v1/media/images/${what}`, {
@@ -252,6 +221,27 @@ describe("bytes of images", () => {
     }
     expect(Math.max(...delays)).toBeLessThan(5_000);
     for (const id of images) await until("the image", async () => (await whereIs(id))[0] === "here", 60_000);
+  });
+});
+
+describe("the device simulator", () => {
+  it("S2.3 T-C15 brings the images of its sessions before it announces them: each is bound to its session", async () => {
+    const farm = startSimulatedFarm({
+      plan: { ...plan, barns: [barn] },
+      broker: { url: edge.daemon.mqttUrl },
+      mediaUrl: edge.daemon.httpUrl,
+      sessionEveryMs: 1_000,
+    });
+    await until("two sessions with their images", () => farm.ledger.storedImages.size >= 4);
+    expect(await farm.stop()).toBe(0);
+    const ids = [...farm.ledger.storedImages].join(",");
+    const of = "id = any(string_to_array($1, ',')::uuid[])";
+    await edge.drained();
+    expect(await countOf(hub.database, `media_objects where ${of} and weight_session_id is not null`, [ids])).toBe(
+      farm.ledger.storedImages.size,
+    );
+    const bound = "session_media_bindings where is_bound and media_object_id = any(string_to_array($1, ','))";
+    expect(await countOf(hub.database, bound, [ids])).toBe(farm.ledger.storedImages.size);
   });
 });
 

@@ -2,6 +2,7 @@
 export class DeviceLedger {
   readonly #made = new Map<string, number>();
   readonly #acknowledged = new Map<string, Set<string>>();
+  readonly #images = new Set<string>();
   #errors = 0;
   #extra = 0;
 
@@ -15,6 +16,16 @@ export class DeviceLedger {
     const ids = this.#acknowledged.get(kind) ?? new Set();
     ids.add(eventId);
     this.#acknowledged.set(kind, ids);
+  }
+
+  /** The edge has said that it has all of an image. */
+  countImage(mediaId: string): void {
+    this.#images.add(mediaId);
+  }
+
+  /** The ids of images that the edge has said to have. */
+  get storedImages(): ReadonlySet<string> {
+    return this.#images;
   }
 
   countError(): void {

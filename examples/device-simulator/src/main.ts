@@ -20,6 +20,7 @@ interface Flags {
   readonly bufferDir: string | undefined;
   readonly passwordFile: string | undefined;
   readonly caFile: string | undefined;
+  readonly mediaUrl: string | undefined;
   readonly seconds: number | undefined;
 }
 
@@ -52,6 +53,7 @@ const program = new Command("hayloft-devices")
   .option("--buffer-dir <path>", "where devices keep what the broker has not acknowledged")
   .option("--password-file <path>", "password of the devices; the user name is the device id")
   .option("--ca-file <path>", "authority that signed the broker's certificate")
+  .option("--media-url <url>", "the edge's HTTP address: stations bring their images there before they announce them")
   .option("--seconds <count>", "stop after this time", positive);
 
 const faultsOf = (flags: Flags): Faults => {
@@ -77,13 +79,14 @@ const farm = startSimulatedFarm({
   bufferDir: flags.bufferDir ?? null,
   readingEveryMs: flags.readingEvery,
   sessionEveryMs: flags.sessionEvery,
+  ...(flags.mediaUrl === undefined ? {} : { mediaUrl: flags.mediaUrl }),
 });
 
 const report = setInterval(() => {
   const { made, acknowledged, extra } = farm.ledger.summary();
   const { up, all } = farm.connected();
   console.log(
-    `${new Date().toISOString()} devices ${up}/${all}, made ${made}, acknowledged ${acknowledged}, waiting ${farm.buffered()}, extra ${extra}`,
+    `${new Date().toISOString()} devices ${up}/${all}, made ${made}, acknowledged ${acknowledged}, images ${farm.ledger.storedImages.size}, waiting ${farm.buffered()}, extra ${extra}`,
   );
 }, 5_000);
 

@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { newId } from "@hayloft/engine";
 import type { Topic } from "@hayloft/schema";
@@ -6,10 +6,12 @@ import { DeviceLedger } from "./device-ledger.ts";
 import { type BrokerAccess, DeviceLink } from "./device-link.ts";
 import { type Faults, noFaults } from "./faults.ts";
 import type { BarnPlan, FarmPlan } from "./farm-plan.ts";
+import { noisePicture } from "./noise-picture.ts";
 import { type BufferLimits, OfflineBuffer, telemetryLimits, weighLimits } from "./offline-buffer.ts";
 import { chance, type Random, seededRandom } from "./random.ts";
 import { ammonia, birdWeightKg, humidity, type Signal, Silo, temperature } from "./signals.ts";
-import { weighSession } from "./weigh-session.ts";
+import { uploadImage } from "./upload-image.ts";
+import { type SessionStep, weighSession } from "./weigh-session.ts";
 
 export interface SimulatedFarmOptions {
   readonly plan: FarmPlan;
@@ -27,6 +29,8 @@ export interface SimulatedFarmOptions {
   readonly replayPerSecond?: { readonly sensor: number; readonly station: number };
   /** Age of the birds, for the weights. */
   readonly ageDays?: number;
+  /** Where stations bring the bytes of their images before they announce them; without it they only announce. */
+  readonly mediaUrl?: string;
 }
 
 export interface SimulatedFarm {
@@ -39,6 +43,8 @@ export interface SimulatedFarm {
   stop(flushMs?: number): Promise<number>;
 }
 
+/** Small, so that a farm of many stations can be simulated; a real image has about 2 MB. */
+const PICTURE_PX = { width: 160, height: 120 };
 const SIGNALS: readonly Signal[] = [temperature, humidity, ammonia];
 
 /** Starts the devices of a farm against a broker. Each has its own connection, buffer and random stream. */
@@ -51,6 +57,8 @@ class Farm implements SimulatedFarm {
   readonly #links: { readonly link: DeviceLink; readonly buffer: OfflineBuffer }[] = [];
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #pending = new Set<NodeJS.Timeout>();
+  readonly #uploads = new Set<Promise<void>>();
+  readonly #giveUp = new AbortController();
   #deviceCount = 0;
 
   constructor(options: SimulatedFarmOptions) {
@@ -71,6 +79,9 @@ class Farm implements SimulatedFarm {
   async stop(flushMs = 10_000): Promise<number> {
     for (const timer of this.#timers) clearInterval(timer);
     for (const timer of this.#pending) clearTimeout(timer);
+    const late = setTimeout(() => this.#giveUp.abort(), flushMs);
+    await Promise.all(this.#uploads);
+    clearTimeout(late);
     const left = await Promise.all(this.#links.map(({ link }) => link.flush(flushMs)));
     await Promise.all(this.#links.map(({ link }) => link.close()));
     return left.reduce((sum, count) => sum + count, 0);
@@ -174,15 +185,52 @@ class Farm implements SimulatedFarm {
         random,
       });
       for (const step of steps) {
-        this.#after(step.afterMs, () =>
+        const topic = { kind: "weighvision", ...this.#place(plan), station_id: station, session_id: step.session } as const;
+        const say = (ts: Date, payload: SessionStep["payload"]): void =>
           link.publish(
-            { kind: "weighvision", ...this.#place(plan), station_id: station, session_id: step.session, event_type: step.type },
-            { event_id: newId(), trace_id: step.trace, device_id: device, ts: new Date(), payload: step.payload },
+            { ...topic, event_type: step.type },
+            { event_id: newId(), trace_id: step.trace, device_id: device, ts, payload },
             { keep: step.keep },
-          ),
-        );
+          );
+        this.#after(step.afterMs, () => {
+          if (step.type === "weighvision.image.captured" && this.#options.mediaUrl !== undefined) {
+            const bytes = noisePicture(PICTURE_PX.width, PICTURE_PX.height, random);
+            this.#photograph(this.#options.mediaUrl, topic, device, bytes, step, say);
+          } else say(new Date(), step.payload);
+        });
       }
     });
+  }
+
+  /** Brings the bytes of an image, then announces it. */
+  #photograph(
+    url: string,
+    topic: { readonly tenant_id: string; readonly farm_id: string; readonly barn_id: string; readonly station_id: string },
+    device: string,
+    bytes: Uint8Array,
+    step: SessionStep,
+    say: (ts: Date, payload: SessionStep["payload"]) => void,
+  ): void {
+    const { tenant_id, farm_id, barn_id, station_id } = topic;
+    const { passwordFile } = this.#options.broker;
+    const login = passwordFile === undefined ? null : { username: device, password: readFileSync(passwordFile, "utf8").trim() };
+    const capturedAt = new Date();
+    const image = {
+      place: { tenant_id, farm_id, barn_id, device_id: device },
+      station: station_id,
+      session: step.session,
+      role: String(step.payload["image_role"]),
+      capturedAt,
+      bytes,
+    };
+    const upload = uploadImage({ url, login }, image, this.#giveUp.signal).then((done) => {
+      this.#uploads.delete(upload);
+      if (done === null) return;
+      this.ledger.countImage(done.mediaId);
+      const { mediaId, sha256, sizeBytes } = done;
+      say(capturedAt, { ...step.payload, media_id: mediaId, content_type: "image/png", size_bytes: sizeBytes, sha256 });
+    });
+    this.#uploads.add(upload);
   }
 
   #every(everyMs: number, random: Random, work: () => void): void {
