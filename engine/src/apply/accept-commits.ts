@@ -63,7 +63,7 @@ export async function acceptCommits(
     }
     if (request.from === "child") {
       await checkChain(tx, request, commit, mark, { relayed: commit.node !== peerNode, hash: hashOf(commit) });
-      checkStamp(env, commit, nowMs);
+      checkStamp(env, commit, nowMs, commit.node !== peerNode);
     }
     marks.set(commit.origin, { seq: commit.seq, hash: commit.hash, node: commit.node });
     fresh.push(commit);
@@ -170,9 +170,10 @@ async function noteGap(tx: SqlSession, { tenant, origin, seq, node }: Commit, ma
   );
 }
 
-function checkStamp(env: ReplicaEnvironment, commit: Commit, nowMs: number): void {
+/** A child stamps its own commits again. Those that it relays are not its to change: the top does that (`restampRelayed`). */
+function checkStamp(env: ReplicaEnvironment, commit: Commit, nowMs: number, relayed: boolean): void {
   const aheadMs = stampAheadMs(commit.stamp, nowMs);
-  if (commit.stamp <= STAMP_MAX && aheadMs <= env.clockAheadMsMax) return;
+  if (commit.stamp <= STAMP_MAX && (relayed || aheadMs <= env.clockAheadMsMax)) return;
   throw new HayloftError("clock-ahead", { origin: commit.origin, seq: commit.seq, aheadMs, limitMs: env.clockAheadMsMax });
 }
 

@@ -1,3 +1,4 @@
+import { restampRelayed } from "./restamp-relayed.ts";
 import { commitHashOf } from "../commit/commit-hash.ts";
 import type { Change, Commit } from "../commit/commit.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
@@ -58,10 +59,12 @@ async function applyStaged(
   const received = await lockCursor(tx, whole);
   const digests = await stagedDigests(tx, key);
   const { fresh, strange } = await acceptCommits(tx, env, whole, nowMs, (commit) => commitHashOf(commit, digests, env.sha256));
-  const [commit] = fresh;
-  if (commit !== undefined && strange.has(commit))
-    throw new HayloftError("history-diverged", { origin: commit.origin, seq: commit.seq });
-  const taken = commit === undefined ? nothing : await takeCommit(tx, env, source, commit, key);
+  const [sealed] = fresh;
+  if (sealed !== undefined && strange.has(sealed))
+    throw new HayloftError("history-diverged", { origin: sealed.origin, seq: sealed.seq });
+  const { commits, names } = await restampRelayed(tx, env, whole, fresh, nowMs);
+  const [commit] = commits;
+  const taken = commit === undefined ? nothing : await takeCommit(tx, env, source, { commit, restamped: names.size > 0 }, key);
   await dropStaged(tx, peer, tenant);
   const position = Math.max(received, upTo);
   const told = { tenant, peer, grant, after, upTo: position, version: request.peerVersion ?? env.catalog.version };
@@ -86,7 +89,7 @@ async function takeCommit(
   tx: SqlSession,
   env: ReplicaEnvironment,
   source: JudgedSource,
-  commit: Commit,
+  { commit, restamped }: { readonly commit: Commit; readonly restamped: boolean },
   key: StagedKey,
 ): Promise<WrittenParts> {
   const { tenant } = commit;
@@ -105,8 +108,9 @@ async function takeCommit(
     return written;
   }
   if (source.from === "child") await forgetClaims(tx, tenant, [commit]);
-  if (source.from === "child" && written.lost) {
-    await storeOutcome(tx, commit, { outcome: "merged", code: null, peer: source.peer, toldPosition: null });
+  if (source.from === "child" && (written.lost || restamped)) {
+    const code = restamped ? "clock-ahead" : null;
+    await storeOutcome(tx, commit, { outcome: "merged", code, peer: source.peer, toldPosition: null });
   }
   if (await anyHeld(tx, tenant)) {
     for await (const part of partsOf(tx, commit, key)) {

@@ -10,6 +10,7 @@ import type { ApplyRequest, ApplyResult } from "../replica/replica-storage.ts";
 import type { Database, SqlSession } from "../store/database.ts";
 import { acceptCommits, storeOriginMarks } from "./accept-commits.ts";
 import { beginApplying, type ReplicaEnvironment } from "./apply-environment.ts";
+import { commitName } from "./commit-keys.ts";
 import { judgeCommits, type Judgement } from "./judge-commits.ts";
 import { applyOffers } from "../incarnation/apply-offers.ts";
 import { isOffer } from "../incarnation/offered-change.ts";
@@ -17,6 +18,7 @@ import { bringsRowsIn } from "../scope/entering-rows.ts";
 import { keepOwnRows } from "./keep-own-rows.ts";
 import { liftCommits } from "./lift-commits.ts";
 import { lockCursor, moveCursor, noteDue } from "./peer-cursor.ts";
+import { restampRelayed } from "./restamp-relayed.ts";
 import { writeCommits, type WriteResult } from "./write-commits.ts";
 
 /**
@@ -60,7 +62,8 @@ async function applyInTransaction(
   const { fresh: accepted, duplicates, strange } = await acceptCommits(tx, env, request, nowMs);
   const unwanted = await applyOffers(tx, env, source, accepted, nowMs);
   const offers = accepted.filter((commit) => from === "child" && isOffer(commit) && !unwanted.has(commit));
-  const originals = accepted.filter((commit) => !offers.includes(commit));
+  const wanted = accepted.filter((commit) => !offers.includes(commit));
+  const { commits: originals, names: restamped } = await restampRelayed(tx, env, request, wanted, nowMs, strange);
   // Only now, because the hash is over what the author wrote.
   const lifted = await keepOwnRows(tx, env, source, liftCommits(env.lens, originals));
   const fresh = lifted.commits;
@@ -87,7 +90,7 @@ async function applyInTransaction(
   );
   await keepForeign(tx, env, { ...source, peer: env.nodeId, from: "child" }, written.companions);
   if (from === "child") await forgetClaims(tx, slice.tenant, applied);
-  await settleMerged(tx, env, request, written, applied);
+  await settleMerged(tx, env, request, { written, applied, restamped });
   const refused = new Map([...judged.refused, ...written.refused]);
   const dependants = new Map([...causes, ...written.causes]);
   const settled = { refused, dependants, markOf: judged.markOf, order: fresh, originalOf: lifted.originalOf };
@@ -153,20 +156,24 @@ async function settleMerged(
   tx: SqlSession,
   env: ReplicaEnvironment,
   request: ApplyRequest,
-  written: WriteResult,
-  applied: readonly Commit[],
+  done: { readonly written: WriteResult; readonly applied: readonly Commit[]; readonly restamped: ReadonlySet<string> },
 ): Promise<void> {
   const { peer, from } = request;
+  const { written, applied, restamped } = done;
   if (from === "parent") return;
   // An author whose version has another rule cannot tell from `applied` what its change came to.
   const version = peerVersionOf(env, request);
   const unaware = applied.filter(({ changes }) => changes.some((change) => env.lens.ruleDiffers(version, change.table)));
   const merged = new Map(
-    [...written.merged, ...written.replaced.keys(), ...unaware].map((commit) => [
-      `${commit.origin} ${String(commit.seq)}`,
-      commit,
-    ]),
+    [
+      ...written.merged,
+      ...written.replaced.keys(),
+      ...unaware,
+      ...applied.filter((commit) => restamped.has(commitName(commit))),
+    ].map((commit) => [commitName(commit), commit]),
   );
-  for (const commit of merged.values())
-    await storeOutcome(tx, commit, { outcome: "merged", code: null, peer, toldPosition: null });
+  for (const [name, commit] of merged) {
+    const code = restamped.has(name) ? "clock-ahead" : null;
+    await storeOutcome(tx, commit, { outcome: "merged", code, peer, toldPosition: null });
+  }
 }

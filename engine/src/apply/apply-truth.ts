@@ -2,17 +2,7 @@ import type { CellText, Change, Commit } from "../commit/commit.ts";
 import { newId } from "../identity/new-id.ts";
 import { keepForeign, raiseStamp } from "../log/keep-foreign.ts";
 import { unacknowledgedKeys } from "../log/unacknowledged.ts";
-import {
-  columnOf,
-  hasReplacement,
-  joiningWhere,
-  REFUSED_COLUMN,
-  rowKeys,
-  STAMPS_COLUMN,
-  stateOfChange,
-  withColumn,
-  withoutColumn,
-} from "../merge/row-change.ts";
+import { columnOf, joiningWhere, rowKeys, STAMPS_COLUMN, stateOfChange, takesBack, takingBack } from "../merge/row-change.ts";
 import { latestStamp, UNKNOWN_STAMP } from "../merge/row-state.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import { holdCommits } from "../quarantine/hold-commits.ts";
@@ -26,6 +16,9 @@ export interface JudgedCommit {
   readonly stamp: bigint;
   readonly node: string;
 }
+
+/** A commit that was pruned has no stamp to take back any more. */
+const NOBODYS: JudgedCommit = { stamp: 0n, node: "" };
 
 /**
  * Brings the rows of a refused or merged commit to what the authority has. What later, still unacknowledged commits of ours
@@ -44,14 +37,17 @@ export async function applyTruth(
     if (plan === undefined || change.rowCount === 0) continue;
     const later = await unacknowledgedKeys(tx, env, ack, plan);
     const joined = joiningWhere(change, plan, later);
-    const marked = outcome.outcome === "refused" ? withRefused(joined, judged) : joined;
+    const marked = outcome.outcome === "refused" ? takingBack(joined, judged ?? NOBODYS) : joined;
     const written = keepOwnLater(marked, plan, later);
     if (written.rowCount > 0) changes.push(written);
   }
-  const applied = await writeTruth(tx, env, ack, judged, changes);
-  await raiseStamp(tx, ack.tenant, latestStampOf(env, changes));
+  const latest = latestStampOf(env, changes);
+  // A commit that was merged under another stamp had one from the future, which must not reach a clock again.
+  const stamp = outcome.outcome === "refused" ? (judged?.stamp ?? 0n) : latest;
+  const applied = await writeTruth(tx, env, ack, stamp, changes);
+  await raiseStamp(tx, ack.tenant, latest);
   // Children hear of a merged row by the commits that it was merged from, unless they would merge those to something else.
-  if (outcome.outcome === "merged" && !changes.some(hasReplacement)) return;
+  if (outcome.outcome === "merged" && !changes.some(takesBack)) return;
   for (const commit of applied) {
     const sent = commit.changes.filter((change) => env.sentDown.has(change.table));
     if (sent.length > 0)
@@ -68,29 +64,29 @@ async function writeTruth(
   tx: SqlSession,
   env: ReplicaEnvironment,
   ack: { readonly peer: string; readonly tenant: string },
-  judged: JudgedCommit | null,
+  stamp: bigint,
   changes: readonly Change[],
 ): Promise<readonly Commit[]> {
-  const whole = correction(env, ack.tenant, judged, changes);
+  const whole = correction(env, ack.tenant, stamp, changes);
   const first = await writeCommits(tx, env, ack.tenant, [whole], "parent");
   if (first.refused.size === 0) return [whole];
   const parts = [changes.filter(({ op }) => op !== "delete"), changes.filter(({ op }) => op === "delete")]
     .filter((part) => part.length > 0)
-    .map((part) => correction(env, ack.tenant, judged, part));
+    .map((part) => correction(env, ack.tenant, stamp, part));
   const { refused } = await writeCommits(tx, env, ack.tenant, parts, "parent");
   const held = [...refused].map(([commit, code]) => ({ commit, code }));
   await holdCommits(tx, env, ack.tenant, held, ack.peer);
   return parts.filter((commit) => !refused.has(commit));
 }
 
-/** The greatest stamp of the rows: what is written here from now on is later than what the authority has. */
-function latestStampOf(env: ReplicaEnvironment, changes: readonly Change[]): bigint {
+/** The greatest stamp of the rows, of one node or of all: what is written here from now on is later than what the authority has. */
+export function latestStampOf(env: ReplicaEnvironment, changes: readonly Change[], node: string | null = null): bigint {
   let latest = 0n;
   for (const change of changes) {
     const plan = env.plans.get(change.table);
     if (plan?.merges !== true) continue;
     for (let row = 0; row < change.rowCount; row += 1) {
-      const stamp = latestStamp(stateOfChange(change, row, UNKNOWN_STAMP, plan));
+      const stamp = latestStamp(stateOfChange(change, row, UNKNOWN_STAMP, plan), node);
       if (stamp > latest) latest = stamp;
     }
   }
@@ -98,16 +94,11 @@ function latestStampOf(env: ReplicaEnvironment, changes: readonly Change[]): big
 }
 
 /** The answer as a commit of its own origin, so that children apply it as they apply any other commit from above. */
-const correction = (
-  env: ReplicaEnvironment,
-  tenant: string,
-  judged: JudgedCommit | null,
-  changes: readonly Change[],
-): Commit => ({
+export const correction = (env: ReplicaEnvironment, tenant: string, stamp: bigint, changes: readonly Change[]): Commit => ({
   tenant,
   origin: newId(),
   seq: 1,
-  stamp: judged?.stamp ?? 0n,
+  stamp,
   node: env.nodeId,
   tier: env.tier,
   author: null,
@@ -116,16 +107,6 @@ const correction = (
   hash: new Uint8Array(32),
   changes,
 });
-
-function withRefused(change: Change, judged: JudgedCommit | null): Change {
-  const mark = `${String(judged?.stamp ?? 0n)} ${judged?.node ?? ""}`;
-  const marks = columnOf(change, REFUSED_COLUMN) ?? [];
-  return withColumn(
-    withoutColumn(change, REFUSED_COLUMN),
-    REFUSED_COLUMN,
-    Array.from({ length: change.rowCount }, (_, row) => marks[row] ?? mark),
-  );
-}
 
 /**
  * Leaves out rows that a later commit of ours changed and that cannot be merged with it: rows of plain tables, and rows that

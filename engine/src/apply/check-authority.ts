@@ -28,7 +28,7 @@ export function refusalOfCommit(commit: Commit, author: Author, plans: ReadonlyM
     if (plan === undefined) return "refused-schema";
     const refusal =
       refusalOfShape(change, plan, false) ??
-      refusalOfOps(change, plan, commit.stamp) ??
+      refusalOfOps(change, plan) ??
       refusalOfWriter(change, plan, author.tier) ??
       refusalOfScope(commit.tenant, change, plan, author) ??
       refusalOfNaturalKey(change, plan);
@@ -64,13 +64,13 @@ const carriesOps = ({ op }: Change, plan: RowPlan): boolean =>
   op === "delete" ? plan.table.deletes === "updateWins" : plan.memory.size > 0 && op !== "evict";
 
 /** A child's operations are checked before anything reads them; a column with memory never comes without. */
-function refusalOfOps(change: Change, plan: RowPlan, stamp: bigint): ErrorCode | null {
+function refusalOfOps(change: Change, plan: RowPlan): ErrorCode | null {
   if (!carriesOps(change, plan)) return null;
-  if (change.op === "delete") return opsAreSound(change, plan, stamp, () => []) ? null : "refused-schema";
+  if (change.op === "delete") return opsAreSound(change, plan, () => []) ? null : "refused-schema";
   const carried = change.columns.filter((column) => plan.memory.has(column));
   const lists = columnOf(change, CHANGED_COLUMN);
   const changedOf = (row: number): readonly string[] => (lists === undefined ? carried : (lists[row] ?? "").split(","));
-  return opsAreSound(change, plan, stamp, changedOf) ? null : "refused-schema";
+  return opsAreSound(change, plan, changedOf) ? null : "refused-schema";
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Catalog } from "../catalog/catalog.ts";
 import { catalogDdl } from "../sql/catalog-ddl.ts";
-import type { Clock } from "../clock/clock.ts";
+import { type Clock, systemClock } from "../clock/clock.ts";
 import type { Commit } from "../commit/commit.ts";
 import { digestTables, type TableDigest } from "../digest/digest-tables.ts";
 import { newId } from "../identity/new-id.ts";
@@ -56,10 +56,11 @@ export class TestReplica {
     return { tenant: TENANT, tier: this.tier, role: "node", scopes };
   }
 
-  /** The same database behind another port, for faults. */
-  over(database: Database): SqlReplicaStorage {
+  /** The same database behind another port or clock, for faults. */
+  over(database: Database, clock: Clock = systemClock): SqlReplicaStorage {
     return new SqlReplicaStorage({
       database,
+      clock,
       catalog: this.catalog,
       nodeId: this.nodeId,
       tier: this.tier,

@@ -1,11 +1,12 @@
 import { beginApplying, type ReplicaEnvironment } from "../apply/apply-environment.ts";
-import { applyTruth } from "../apply/apply-truth.ts";
+import { applyTruth, latestStampOf } from "../apply/apply-truth.ts";
 import { liftCommit } from "../apply/lift-commits.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
 import { purgeDue } from "../scope/purge-scope.ts";
 import { closeHeld, holdCommits } from "../quarantine/hold-commits.ts";
 import { heldTakings, releaseAll } from "../quarantine/release-after.ts";
 import { actionsOf } from "../quarantine/action-rows.ts";
+import { noteRestamps } from "../journal/note-restamps.ts";
 import { storeOutcome } from "../receipt/outcomes.ts";
 import type { AckRecord, CommitOutcome } from "../replica/replica-storage.ts";
 import type { Database, SqlSession } from "../store/database.ts";
@@ -112,6 +113,31 @@ async function takeOutcome(tx: SqlSession, env: ReplicaEnvironment, ack: AckReco
     const judged = row === undefined ? null : { stamp: BigInt(row.stamp), node: row.node_id };
     await applyTruth(tx, env, { ...ack, position }, outcome, judged);
   }
+  if (code === "clock-ahead" && row !== undefined) await noteTakenRestamp(tx, env, tenant, row, outcome);
+}
+
+/** The authority took the commit under a stamp of its own, which its rows show: relays pass that on, and the author's journal says it. */
+async function noteTakenRestamp(
+  tx: SqlSession,
+  env: ReplicaEnvironment,
+  tenant: string,
+  row: CommitRow,
+  { truth }: CommitOutcome,
+): Promise<void> {
+  // Rows without stamps, or of which others have written everything since, do not show it.
+  const to = latestStampOf(env, truth, row.node_id) || latestStampOf(env, truth);
+  await noteRestamps(tx, env.sha256, tenant, [
+    {
+      origin: row.origin,
+      seq: row.seq,
+      node: row.node_id,
+      tier: row.tier,
+      author: row.author,
+      from: BigInt(row.stamp),
+      to,
+      rowCount: row.row_count,
+    },
+  ]);
 }
 
 /** The state in which a commit ends by the parent's word; null while the parent holds it. */

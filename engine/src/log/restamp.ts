@@ -1,5 +1,5 @@
 import { beginApplying, type ReplicaEnvironment } from "../apply/apply-environment.ts";
-import { startClock, tickClock } from "../clock/hybrid-clock.ts";
+import { startClock, stampOfMs, tickClock } from "../clock/hybrid-clock.ts";
 import { commitHashOf, firstPreviousHash } from "../commit/commit-hash.ts";
 import type { Change, Commit } from "../commit/commit.ts";
 import { itemsOf, type Json, membersOf } from "../merge/memory/memory.ts";
@@ -11,6 +11,7 @@ import { latestSeen } from "../merge/row-seen.ts";
 import type { Database, SqlSession } from "../store/database.ts";
 import { COMMIT_COLUMNS, type ChangeRow, type CommitRow } from "./commit-row.ts";
 import { hex } from "./keep-foreign.ts";
+import { correctChildren } from "./correct-children.ts";
 import { type PlacedChange, readPlacedChanges, renameChanges } from "./rename-changes.ts";
 import { acknowledgedPosition, liftRow } from "./unacknowledged.ts";
 
@@ -47,8 +48,10 @@ export async function restampUnacknowledged(
       `select skew_ms from hayloft.peer where node_id = $1::uuid and tenant_id = $2`,
       [peer, tenant],
     );
-    const start = await lastOtherStamp(tx, tenant, origin, after);
-    const restamped = await restamp(tx, env, tenant, own.rows, { start, nowMs: nowMs + (skew.rows[0]?.skew_ms ?? 0) });
+    const trueMs = nowMs + (skew.rows[0]?.skew_ms ?? 0);
+    const limit = stampOfMs(trueMs + env.clockAheadMsMax);
+    const start = await lastOtherStamp(tx, tenant, { origin, after, limit });
+    const restamped = await restamp(tx, env, tenant, own.rows, { start, nowMs: trueMs, limit });
     await storeCommits(tx, tenant, restamped);
     await correctRowStates(tx, env, tenant, restamped);
     await renameLosses(
@@ -58,6 +61,7 @@ export async function restampUnacknowledged(
       restamped.map(({ row, stamp }) => ({ from: { stamp: BigInt(row.stamp), node: row.node_id }, to: stamp })),
     );
     await noteRestamps(tx, env.sha256, tenant, restamped.map(noteOf));
+    await correctChildren(tx, env, { peer, tenant }, restamped);
     return restamped.length;
   });
 }
@@ -73,11 +77,19 @@ const noteOf = ({ row, stamp }: Restamped): RestampedCommit => ({
   rowCount: row.row_count,
 });
 
-/** The greatest stamp of the log that stays: acknowledged and foreign commits. New stamps are greater. */
-async function lastOtherStamp(tx: SqlSession, tenant: string, origin: string, after: number): Promise<bigint> {
+/**
+ * The greatest stamp of the log that stays: acknowledged and foreign commits. New stamps are greater. What is itself from the future
+ * does not count, or its clock would go on through ours.
+ */
+async function lastOtherStamp(
+  tx: SqlSession,
+  tenant: string,
+  { origin, after, limit }: { readonly origin: string; readonly after: number; readonly limit: bigint },
+): Promise<bigint> {
   const { rows } = await tx.query<{ stamp: string | null }>(
-    `select max(stamp)::text as stamp from hayloft.commit where tenant_id = $1 and (position <= $3 or origin <> $2::uuid)`,
-    [tenant, origin, after],
+    `select max(stamp)::text as stamp from hayloft.commit
+    where tenant_id = $1 and (position <= $3 or origin <> $2::uuid) and stamp <= $4::bigint`,
+    [tenant, origin, after, limit],
   );
   return BigInt(rows[0]?.stamp ?? "0");
 }
@@ -87,7 +99,7 @@ async function restamp(
   env: ReplicaEnvironment,
   tenant: string,
   rows: readonly CommitRow[],
-  from: { readonly start: bigint; readonly nowMs: number },
+  from: RestampFrom,
 ): Promise<readonly Restamped[]> {
   const changes = await readPlacedChanges(
     tx,
@@ -119,18 +131,28 @@ async function restamp(
 
 const stampName = (stamp: string, node: string): string => `${stamp} ${node}`;
 
-/** Each later than the one before, and later than every foreign value that its commit had seen and replaced. */
-function newStamps(
-  rows: readonly CommitRow[],
-  changes: readonly PlacedChange[],
-  from: { readonly start: bigint; readonly nowMs: number },
-): readonly bigint[] {
+interface RestampFrom {
+  /** New stamps are greater. */
+  readonly start: bigint;
+  readonly nowMs: number;
+  /** What is beyond it is from the future. */
+  readonly limit: bigint;
+}
+
+/**
+ * Each later than the one before, and later than every foreign value that its commit had seen and replaced. A foreign value from the
+ * future gets a stamp of its own time from whoever learns of it; until then ours cannot be later.
+ */
+function newStamps(rows: readonly CommitRow[], changes: readonly PlacedChange[], from: RestampFrom): readonly bigint[] {
   const old = new Set(rows.map((row) => stampName(row.stamp, row.node_id)));
   const byTxn = new Map<number, Change[]>();
   for (const { row, change } of changes) byTxn.set(row.txn, [...(byTxn.get(row.txn) ?? []), change]);
   let clock = startClock(from.start);
   return rows.map((row) => {
-    const seen = latestSeen(byTxn.get(row.txn) ?? [], (stamp, node) => old.has(stampName(stamp, node)));
+    const seen = latestSeen(
+      byTxn.get(row.txn) ?? [],
+      (stamp, node) => BigInt(stamp) > from.limit || old.has(stampName(stamp, node)),
+    );
     const ticked = tickClock(seen > clock.last ? startClock(seen) : clock, from.nowMs);
     clock = ticked.clock;
     return ticked.stamp;

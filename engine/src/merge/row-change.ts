@@ -40,6 +40,19 @@ export const asReplacement = (change: Change): Change =>
     Array.from({ length: change.rowCount }, () => REPLACED),
   );
 
+/** Marks every row of a truth change that is not marked yet: what was written under the stamp is taken back first. */
+export function takingBack(change: Change, { stamp, node }: Stamp): Change {
+  const marks = columnOf(change, REFUSED_COLUMN) ?? [];
+  return withColumn(
+    withoutColumn(change, REFUSED_COLUMN),
+    REFUSED_COLUMN,
+    Array.from({ length: change.rowCount }, (_, row) => marks[row] ?? `${String(stamp)} ${node}`),
+  );
+}
+
+/** True when some row of the change takes back or replaces what is there, so that joining alone would end otherwise. */
+export const takesBack = (change: Change): boolean => columnOf(change, REFUSED_COLUMN)?.some((mark) => mark !== null) === true;
+
 /** True when some row of the change replaces what is there. */
 export const hasReplacement = (change: Change): boolean => columnOf(change, REFUSED_COLUMN)?.includes(REPLACED) === true;
 
@@ -178,7 +191,8 @@ function tombstoneOf(change: Change, row: number, deleted: Stamp, plan: RowPlan)
   if (plan.table.deletes !== "updateWins") return { ...EMPTY_ROW, deleted };
   const text = columnOf(change, OPS_COLUMN)?.[row] ?? null;
   const seen = text === null ? NOTHING_SEEN : readOps(text).seen;
-  return { ...EMPTY_ROW, deleted, gone: joinSeen(seen, new Map([[deleted.node, deleted.stamp]])) };
+  const before = [...seen].map(([node, stamp]) => [node, stamp < deleted.stamp ? stamp : deleted.stamp] as const);
+  return { ...EMPTY_ROW, deleted, gone: joinSeen(new Map(before), new Map([[deleted.node, deleted.stamp]])) };
 }
 
 /** The registers of the cells that the row's operations speak of. */

@@ -102,6 +102,15 @@ export function renameSeen(change: Change, renamed: (stamp: string, node: string
   return { ...change, values: change.values.map((vector, index) => (index === place ? texts : vector)) };
 }
 
+/** The stamps that the writers of the changes say to have seen. */
+export function seenStamps(changes: readonly Change[]): readonly string[] {
+  return changes.flatMap((change) =>
+    (columnOf(change, SEEN_COLUMN) ?? []).flatMap((text) =>
+      text === null ? [] : Object.values(JSON.parse(text) as SeenDocument).map(([stamp]) => stamp),
+    ),
+  );
+}
+
 /** A `$seen` text without some columns. */
 export function seenWithout(text: string | null, columns: ReadonlySet<string>): string | null {
   if (text === null) return null;

@@ -64,9 +64,11 @@ export function isPresent(state: RowState, plan?: RowPlan): boolean {
 const isLater = (written: Stamp | null, deleted: Stamp): boolean => written !== null && compareStamps(written, deleted) > 0;
 
 /** The greatest stamp in a row; 0 when all are unknown. */
-export function latestStamp({ cells, deleted }: RowState): bigint {
-  let latest = deleted?.stamp ?? 0n;
-  for (const { stamp } of cells.values()) if (stamp > latest) latest = stamp;
+export function latestStamp({ cells, deleted }: RowState, node: string | null = null): bigint {
+  let latest = 0n;
+  for (const written of [...cells.values(), ...(deleted === null ? [] : [deleted])]) {
+    if ((node === null || written.node === node) && written.stamp > latest) latest = written.stamp;
+  }
   return latest;
 }
 

@@ -7,7 +7,8 @@ import type { Change, Commit, Outcome } from "../commit/commit.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
 import type { ChangeRow } from "../log/commit-row.ts";
 import { liftRow } from "../log/unacknowledged.ts";
-import { asReplacement } from "../merge/row-change.ts";
+import { sealedStampOf } from "../apply/restamp-relayed.ts";
+import { asReplacement, takingBack } from "../merge/row-change.ts";
 import { readHeld } from "../quarantine/held-commit.ts";
 import { isWaiting } from "../quarantine/released-by.ts";
 import type { CommitOutcome, Grant } from "../replica/replica-storage.ts";
@@ -67,13 +68,13 @@ export async function outcomesToTell(
   duplicates: readonly Commit[] = [],
 ): Promise<{ readonly outcomes: readonly CommitOutcome[]; readonly areMore: boolean }> {
   const { tenant, peer } = told;
-  const { rows } = await tx.query<{ origin: string; seq: number; outcome: Outcome; code: ErrorCode | null }>(
+  const { rows: due } = await tx.query<{ origin: string; seq: number; outcome: Outcome; code: ErrorCode | null }>(
     `select origin, seq, outcome, code from hayloft.outcome
     where tenant_id = $1 and ((peer = $2::uuid and (told_position is null or told_position > $3::bigint))
       or (peer is distinct from $2::uuid and (origin, seq) in (select * from unnest($5::uuid[], $6::bigint[])))) order by origin, seq limit $4`,
     [tenant, peer, told.after, OUTCOMES_MAX + 1, duplicates.map(({ origin }) => origin), duplicates.map(({ seq }) => seq)],
   );
-  if (rows.length === 0) return { outcomes: [], areMore: false };
+  if (due.length === 0) return { outcomes: [], areMore: false };
   // Those of a lost acknowledgement stand behind nobody: without a mark the next call finds what this one leaves.
   await tx.query(
     `update hayloft.outcome set told_position = null where tenant_id = $1 and peer = $2::uuid and told_position > $3::bigint`,
@@ -82,12 +83,14 @@ export async function outcomesToTell(
   const known = new Map(commits.map((commit) => [commitName(commit), commit.changes]));
   const outcomes: CommitOutcome[] = [];
   let bytes = 0;
-  for (const { origin, seq, outcome, code } of rows.slice(0, OUTCOMES_MAX)) {
+  for (const { origin, seq, outcome, code } of due.slice(0, OUTCOMES_MAX)) {
     if (bytes > TRUTH_BYTES) break;
     const wantsTruth = tellsTruth(outcome, code);
     const changes =
       known.get(commitName({ origin, seq })) ?? (wantsTruth ? await storedChanges(tx, env, tenant, origin, seq) : []);
-    const truth = wantsTruth ? await truthFor(tx, env, tenant, outcome, changes, told) : [];
+    const rows = wantsTruth ? await truthFor(tx, env, tenant, outcome, changes, told) : [];
+    const sealed = code === "clock-ahead" ? await sealedStampOf(tx, tenant, { origin, seq }) : null;
+    const truth = sealed === null ? rows : rows.map((change) => takingBack(change, sealed));
     const size = changesBytes(truth);
     if (size <= TRUTH_BYTES_MAX) bytes += size;
     outcomes.push({ origin, seq, outcome, code, truth: size > TRUTH_BYTES_MAX ? [] : truth });
@@ -97,7 +100,7 @@ export async function outcomesToTell(
     where o.tenant_id = $1 and o.peer = $5::uuid and o.origin = told.origin and o.seq = told.seq`,
     [tenant, told.upTo, outcomes.map(({ origin }) => origin), outcomes.map(({ seq }) => seq), peer],
   );
-  return { outcomes, areMore: outcomes.length < rows.length };
+  return { outcomes, areMore: outcomes.length < due.length };
 }
 
 /**

@@ -1,7 +1,8 @@
+import { aheadOf } from "../clock/known-ahead.ts";
 import type { SqlSession } from "../store/database.ts";
 import type { PeerNote } from "./session-ports.ts";
 
-/** Notes when a peer was met, and why it was left, for people and for the status. */
+/** Notes when a peer was met, and why it was left, for people and for the status; and by how much our clock is ahead of a parent's. */
 export async function notePeer(session: SqlSession, note: PeerNote): Promise<void> {
   await session.query(
     `insert into hayloft.peer as peer (node_id, tenant_id, relation, last_contact_at, skew_ms, last_error_code, last_error_at)
@@ -13,4 +14,8 @@ export async function notePeer(session: SqlSession, note: PeerNote): Promise<voi
       last_error_at = coalesce(excluded.last_error_at, peer.last_error_at)`,
     [note.node, note.tenant, note.relation, note.skewMs, note.errorCode],
   );
+  if (note.relation !== "parent" || note.skewMs === null) return;
+  await session.query("update hayloft.replica set clock_ahead_ms = $1::bigint where clock_ahead_ms <> $1::bigint", [
+    aheadOf(note.skewMs),
+  ]);
 }

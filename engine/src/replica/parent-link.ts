@@ -1,3 +1,5 @@
+import { CLOCK_AHEAD_MS_MAX } from "../clock/hybrid-clock.ts";
+import { SKEW_NOTED_MS } from "../clock/known-ahead.ts";
 import { defaultBackoff, fullJitterMs } from "../link/backoff.ts";
 import type { Backoff } from "../link/backoff.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
@@ -33,7 +35,6 @@ export interface ParentLinkOptions {
 
 /** A session that lasted so long counts as a success: the next attempt begins with the shortest delay. */
 const steadyMs = 10_000;
-const skewNotedMs = 1_000;
 const nothing = (): void => undefined;
 
 /** Why the parent closed the link without a word. */
@@ -73,6 +74,11 @@ export class ParentLink {
 
   get runner(): SessionRunner<ChildSession> | null {
     return this.#runner;
+  }
+
+  /** The parent's clock minus ours; null before it was measured. */
+  get skewMs(): number | null {
+    return this.#skewMs;
   }
 
   get filling(): boolean {
@@ -203,7 +209,11 @@ export class ParentLink {
   #skewed(skewMs: number): void {
     const before = this.#skewMs;
     this.#skewMs = skewMs;
-    if (before === null || Math.abs(before - skewMs) >= skewNotedMs) this.#note(null);
+    if (before !== null && Math.abs(before - skewMs) < SKEW_NOTED_MS) return;
+    this.#note(null);
+    if (Math.abs(skewMs) < CLOCK_AHEAD_MS_MAX) return;
+    const { ports, target } = this.#options;
+    ports.log({ level: "warn", event: "clock-wrong", peer: target.node, details: { skewMs }, error: null });
   }
 
   #remember(code: string): void {

@@ -1,4 +1,6 @@
+import { aheadOf, SKEW_NOTED_MS } from "../clock/known-ahead.ts";
 import type { Link } from "../link/link.ts";
+import type { Moment } from "../session/moment.ts";
 import type { LocalSide } from "../session/local-side.ts";
 import { parentSession, stepParent } from "../session/parent-session.ts";
 import type { ParentSession } from "../session/parent-session.ts";
@@ -59,6 +61,9 @@ export class PeerNetwork {
   #registryBusy = false;
   #registryDue = false;
   readonly #tendDue = new Set<string>();
+  /** Of the clock before the parent was met: as it was when it was last measured. */
+  #aheadBeforeMs = 0;
+  readonly #childPorts: SessionPorts;
   #tending: Promise<void> | null = null;
   #draining = false;
   #stopped = false;
@@ -68,6 +73,9 @@ export class PeerNetwork {
     this.#options = options;
     this.#admission = new Admission(options.local.limits);
     const { ports, local, tenant, parent } = options;
+    const { timers } = ports;
+    const moment = (): Moment => ({ ...timers.moment(), nowMs: timers.moment().nowMs - this.#aheadMs() });
+    this.#childPorts = { ...ports, timers: { ...timers, moment } };
     this.#heads = new HeadWatch({ ports, tenants: () => this.#tenants(), onGrown: (heads) => this.#grown(heads) });
     this.#parent =
       parent === null || tenant === null
@@ -86,12 +94,22 @@ export class PeerNetwork {
     return this.#draining;
   }
 
+  /** Children are told the parent's time where ours is known to be ahead of it: they would take it over, and stamp by it. */
+  #aheadMs(): number {
+    const skewMs = this.#parent?.skewMs ?? null;
+    return skewMs === null ? this.#aheadBeforeMs : aheadOf(skewMs);
+  }
+
   /** True while rows of a first snapshot may be missing. */
   get filling(): boolean {
     return this.#parent?.filling ?? false;
   }
 
   start(): void {
+    void this.#options.ports
+      .clockAheadMs?.()
+      .then((aheadMs) => (this.#aheadBeforeMs = aheadMs))
+      .catch((error: unknown) => this.#lost("note-failed", error));
     this.#heads.start();
     this.#parent?.start();
     this.#scheduleTick();
@@ -113,7 +131,7 @@ export class PeerNetwork {
     }
     const runner = new SessionRunner<ParentSession>({
       link,
-      ports,
+      ports: this.#childPorts,
       initial: parentSession(local),
       step: stepParent,
       sharedTenant: local.sharedTenant,
@@ -221,7 +239,7 @@ export class PeerNetwork {
   #notice(child: Child, notice: Notice): void {
     const { ports } = this.#options;
     if (notice.type === "established") this.#established(child, notice);
-    else if (notice.type === "skew") child.skewMs = notice.skewMs;
+    else if (notice.type === "skew") this.#skewed(child, notice.skewMs);
     else if (notice.type === "ended") {
       const { code, details, by } = notice;
       ports.log({
@@ -233,6 +251,13 @@ export class PeerNetwork {
       });
       this.#note(child, code);
     }
+  }
+
+  /** A clock that is wrong, or was set right, is noted for people at once and not at the session's end. */
+  #skewed(child: Child, skewMs: number): void {
+    const before = child.skewMs ?? 0;
+    child.skewMs = skewMs;
+    if (Math.abs(before - skewMs) >= SKEW_NOTED_MS) this.#note(child, null);
   }
 
   #established(child: Child, { peer: node, as, grant }: Extract<Notice, { type: "established" }>): void {

@@ -23,6 +23,7 @@ import type { Reviews } from "../review/review.ts";
 import { type AskedCommit, type CommitReceipt, readReceipts } from "../receipt/read-receipt.ts";
 import { receiptOfRow } from "../receipt/receipt-of-row.ts";
 import { sealedCommit } from "../log/sealed-commit.ts";
+import { clockAheadMs } from "./clock-ahead.ts";
 import { commitReceipt } from "./commit-receipt.ts";
 import type { CommitId, ReceiptSource } from "./commit-receipt.ts";
 import type { Quarantine } from "../quarantine/quarantine.ts";
@@ -260,6 +261,7 @@ function portsOf(
     recordSettled: async (tenant, origins) => await storage.recordSettled(tenant, origins),
     tendHeld: async (tenant) => await storage.tendHeld(tenant),
     notePeer: async (note) => await notePeer(database, note),
+    clockAheadMs: async () => await clockAheadMs(database),
     verify: verifySignature,
     randomBytes: (count) => platform.randomBytes(count),
     random: () => Math.random(),

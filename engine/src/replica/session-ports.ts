@@ -50,6 +50,8 @@ export interface SessionPorts {
    */
   readonly tendHeld?: (tenant: string) => Promise<{ readonly untold: boolean }>;
   readonly notePeer: (note: PeerNote) => Promise<void>;
+  /** By how much our clock was ahead of the parent's before this start; absent: not at all. */
+  readonly clockAheadMs?: () => Promise<number>;
   readonly verify: (publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array) => boolean;
   readonly randomBytes: (count: number) => Uint8Array;
   /** At least 0, below 1. */

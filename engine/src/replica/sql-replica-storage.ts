@@ -15,6 +15,7 @@ import { readLog } from "../log/read-log.ts";
 import { readPart } from "../log/read-part.ts";
 import { recordAcknowledgement, recordSettled, settledSeqs } from "../log/record-acknowledgement.ts";
 import { restampUnacknowledged } from "../log/restamp.ts";
+import { clockAheadMs } from "./clock-ahead.ts";
 import type { QuarantineHook } from "../quarantine/quarantine-action.ts";
 import type { QuarantineLimits } from "../quarantine/quarantine-limits.ts";
 import type { Quarantine } from "../quarantine/quarantine.ts";
@@ -91,6 +92,11 @@ export class SqlReplicaStorage implements ReplicaStorage {
     });
   }
 
+  /** The time as far as this replica knows: its own clock, less what that was ahead of the parent's when last measured. */
+  async trueNowMs(): Promise<number> {
+    return this.#clock.nowMs() - (this.#env.hasParent ? await clockAheadMs(this.#database) : 0);
+  }
+
   async heads(tenants: readonly string[]): Promise<readonly LogHead[]> {
     return await logHeads(this.#database, tenants);
   }
@@ -147,7 +153,7 @@ export class SqlReplicaStorage implements ReplicaStorage {
   }
 
   async apply(request: ApplyRequest): Promise<ApplyResult> {
-    return await applySlice(this.#database, this.#env, request, this.#clock.nowMs());
+    return await applySlice(this.#database, this.#env, request, await this.trueNowMs());
   }
 
   async readPart(request: ReadPartRequest): Promise<LogPart> {
@@ -155,7 +161,7 @@ export class SqlReplicaStorage implements ReplicaStorage {
   }
 
   async applyPart(request: ApplyPartRequest): Promise<ApplyResult | null> {
-    return await applyPart(this.#database, this.#env, request, this.#clock.nowMs());
+    return await applyPart(this.#database, this.#env, request, await this.trueNowMs());
   }
 
   async stagedCommits(peer: string): Promise<readonly StagedCommit[]> {

@@ -149,7 +149,7 @@ SELECT v.tenant_id, v.table_name, v.row_key, v.column_name, jsonb_agg(jsonb_buil
 FROM version v
 WHERE NOT EXISTS (SELECT 1 FROM entry e
   WHERE e.tenant_id = v.tenant_id AND e.table_name = v.table_name AND e.row_key = v.row_key AND e.column_name = v.column_name
-    AND CASE WHEN e.node = v.node THEN (e.stamp, e.at) > (v.stamp, v.at) ELSE coalesce((e.seen ->> v.node)::bigint, 0) >= v.stamp END)
+    AND CASE WHEN e.node = v.node THEN (e.stamp, e.at) > (v.stamp, v.at) ELSE v.stamp <= e.stamp AND coalesce((e.seen ->> v.node)::bigint, 0) >= v.stamp END)
 GROUP BY v.tenant_id, v.table_name, v.row_key, v.column_name
 HAVING count(DISTINCT coalesce('v' || v.value, 'null')) > 1;
 `;

@@ -1,3 +1,4 @@
+import { engineClock } from "./engine-clock.ts";
 import { engineDocument } from "./engine-document.ts";
 import { engineIncarnation } from "./engine-incarnation.ts";
 import { engineJournal } from "./engine-journal.ts";
@@ -19,4 +20,5 @@ export const engineMigrations: readonly Migration[] = [
   { name: "hayloft_0006_staged_parts", sql: stagedPartsDdl },
   { name: "hayloft_0007_journal", sql: engineJournal },
   { name: "hayloft_0008_incarnation", sql: engineIncarnation },
+  { name: "hayloft_0009_clock", sql: engineClock },
 ];

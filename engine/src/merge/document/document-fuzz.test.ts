@@ -124,7 +124,7 @@ const beside: Readonly<Record<string, Json>> = {
 
 /** Takes a peer's operations in as a replica does. Returns whether they were let in; what is let in must have a value. */
 function takeIn(text: string, isConcurrent: boolean): boolean {
-  if (opsFault(text, plan, 10n) !== null) return false;
+  if (opsFault(text, plan) !== null) return false;
   const { at, ops } = readOps(text);
   for (const [name, op] of ops) {
     const rule = plan.memory.get(name);

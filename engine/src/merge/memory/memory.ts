@@ -54,7 +54,8 @@ const isRooted = ({ base, entries }: Memory): boolean => base !== null || entrie
 /** True when the writer of `later` had seen `earlier`. */
 export function hasSeen(later: MemoryEntry, earlier: Dot): boolean {
   if (later.node === earlier.node) return compareEntries(earlier, later) < 0;
-  return (later.seen.get(earlier.node) ?? 0n) >= earlier.stamp;
+  // Nobody has seen what is later than his own commit; a writer whose clock was ahead says so of what has other stamps by now.
+  return earlier.stamp <= later.stamp && (later.seen.get(earlier.node) ?? 0n) >= earlier.stamp;
 }
 
 /** True when the base holds, or has settled, what was written under the stamp. */

@@ -38,8 +38,43 @@ export function opsWithout(text: string | null, hidden: ReadonlySet<string>): st
   return kept.every(([name]) => name.startsWith("$")) ? null : canonicalJson(Object.fromEntries(kept));
 }
 
-/** Why the operations of one row of a peer's change cannot be taken in, or null. `stamp` is that of its commit. */
-export function opsFault(text: string, plan: RowPlan, stamp: bigint): string | null {
+/** What the operations of the changes say to have seen: node and stamp. */
+function seenPairs(change: Change): readonly (readonly [string, string])[] {
+  const vector = change.values[change.columns.indexOf(OPS_COLUMN)] ?? [];
+  return vector.flatMap((text) => (text === null ? [] : (Object.entries(seenIn(text)) as [string, string][])));
+}
+
+const seenIn = (text: string): Readonly<Record<string, unknown>> =>
+  membersOf(membersOf(JSON.parse(text) as Json)["$seen"] ?? null);
+
+/** The stamps that the operations of the changes say to have seen. */
+export const opsSeen = (changes: readonly Change[]): readonly string[] =>
+  changes.flatMap((change) => seenPairs(change).map(([, stamp]) => stamp)).filter(isStamp);
+
+/** The greatest of them, apart from those that `isLeftOut` names; 0 when there is none. */
+export function latestOpsSeen(changes: readonly Change[], isLeftOut: (stamp: string) => boolean): bigint {
+  const counted = opsSeen(changes).filter((stamp) => !isLeftOut(stamp));
+  return counted.reduce((latest, stamp) => (BigInt(stamp) > latest ? BigInt(stamp) : latest), 0n);
+}
+
+const isStamp = (text: unknown): text is string => typeof text === "string" && /^[1-9]\d{0,18}$/.test(text);
+
+/** The change with some of the stamps in what its operations had seen replaced; the same change when none is. */
+export function renameOpsSeen(change: Change, renamed: (stamp: string, node: string) => string | null): Change {
+  const place = change.columns.indexOf(OPS_COLUMN);
+  if (place < 0 || !seenPairs(change).some(([node, stamp]) => renamed(stamp, node) !== null)) return change;
+  const texts = (change.values[place] ?? []).map((text) => {
+    if (text === null) return null;
+    const entries = Object.entries(seenIn(text)).map(([node, stamp]) => [node, renamed(String(stamp), node) ?? stamp]);
+    return entries.length === 0
+      ? text
+      : JSON.stringify({ ...membersOf(JSON.parse(text) as Json), $seen: Object.fromEntries(entries) });
+  });
+  return { ...change, values: change.values.map((vector, index) => (index === place ? texts : vector)) };
+}
+
+/** Why the operations of one row of a peer's change cannot be taken in, or null. */
+export function opsFault(text: string, plan: RowPlan): string | null {
   if (text.length > OPS_CHARACTERS_MAX) return "operations are too long";
   let parsed: Json;
   try {
@@ -57,22 +92,15 @@ export function opsFault(text: string, plan: RowPlan, stamp: bigint): string | n
     const fault = rule.opFault(op);
     if (fault !== null) return fault;
   }
-  return $seen === undefined ? null : seenFault($seen, stamp);
+  return $seen === undefined ? null : seenFault($seen);
 }
 
-/** Nobody has seen what is later than the commit: a stamp is greater than all that its writer could have read. */
-function seenFault(seen: Json, stamp: bigint): string | null {
+function seenFault(seen: Json): string | null {
   if (typeof seen !== "object" || seen === null || Array.isArray(seen)) return "what was seen is no JSON object";
   const entries = Object.entries(membersOf(seen));
   if (entries.length > SEEN_NODES_MAX) return "what was seen names too many nodes";
-  const sound = entries.every(
-    ([node, value]) =>
-      /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(node) &&
-      typeof value === "string" &&
-      /^[1-9]\d{0,18}$/.test(value) &&
-      BigInt(value) <= stamp,
-  );
-  return sound ? null : "what was seen is later than the commit";
+  const sound = entries.every(([node, value]) => /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(node) && isStamp(value));
+  return sound ? null : "what was seen is no stamp";
 }
 
 /** Nesting of a value, counted no further than one above `max`. */
@@ -87,16 +115,11 @@ function depthOf(value: Json, max: number): number {
  * True when every row of a peer's insert or update says what it did to each column with memory that it carries or changed, and
  * says nothing that cannot be.
  */
-export function opsAreSound(
-  change: Change,
-  plan: RowPlan,
-  stamp: bigint,
-  changedOf: (row: number) => readonly string[],
-): boolean {
+export function opsAreSound(change: Change, plan: RowPlan, changedOf: (row: number) => readonly string[]): boolean {
   const vector = change.values[change.columns.indexOf(OPS_COLUMN)];
   for (let row = 0; row < change.rowCount; row += 1) {
     const text = vector?.[row] ?? null;
-    if (text !== null && opsFault(text, plan, stamp) !== null) return false;
+    if (text !== null && opsFault(text, plan) !== null) return false;
     const ops = text === null ? null : readOps(text).ops;
     const needed = changedOf(row).filter((column) => plan.memory.has(column));
     if (needed.some((column) => ops?.has(column) !== true)) return false;
