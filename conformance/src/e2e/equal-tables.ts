@@ -1,5 +1,5 @@
 import type { Database } from "@hayloft/engine";
-import { digestTables, isReplicated } from "@hayloft/engine";
+import { digestTables, explainDifference, isReplicated } from "@hayloft/engine";
 import { farmCatalog } from "@hayloft/schema";
 import { until } from "./until.ts";
 
@@ -26,7 +26,7 @@ async function differingTables(
     .map(({ table, rows }) => `${table}: ${rows} and ${right.find((item) => item.table === table)?.rows ?? 0} rows`);
 }
 
-/** Waits until both hold equal rows in these tables; fails with the tables that differ. */
+/** Waits until both hold equal rows in these tables; fails with the tables that differ, and all that both know of the first row. */
 export async function becomeEqual(
   one: Database,
   other: Database,
@@ -42,8 +42,9 @@ export async function becomeEqual(
       return different.length === 0;
     },
     withinMs,
-  ).catch((error: unknown) => {
-    throw new Error(`tables differ: ${different.join("; ")}`, { cause: error });
+  ).catch(async (error: unknown) => {
+    const reason = await explainDifference(one, other, farmCatalog, tenant, tables);
+    throw new Error(`tables differ: ${different.join("; ")}\n${reason ?? "equal by now"}`, { cause: error });
   });
 }
 

@@ -302,4 +302,39 @@ describe("the farm's tables", () => {
     await allEqual();
     for (const database of databases()) expect(await countOf(database, "hayloft.quarantine")).toBe(0);
   });
+
+  it("T-C10 P-C10 a refused record in the middle of others is never told as stored: its receipt says refused, theirs applied", async () => {
+    const [tablet] = tablets;
+    // A program that forgets the check.
+    await tablet.database.script("alter table barn_cull_event drop constraint barn_cull_event_animal_count_check");
+    const cull = async (animals: number) => {
+      const id = newId();
+      const { receipt } = await tablet.replica.write(
+        async (db) =>
+          await db
+            .insertInto("barn_cull_event")
+            .values({ ...place, id, occurred_at: new Date(), animal_count: animals })
+            .execute(),
+      );
+      return { id, receipt };
+    };
+    await tablet.close();
+    await tablet.open(null);
+    const written = [await cull(1), await cull(-1), await cull(2)];
+    await tablet.close();
+    await tablet.connect(edge.address);
+    const outcomes = await Promise.all(
+      written.map(async ({ receipt }) =>
+        receipt === null ? null : await tablet.replica.receipt(receipt).until("top", { deadlineMs: 60_000 }),
+      ),
+    );
+    expect(outcomes).toEqual([
+      { outcome: "applied", code: null },
+      { outcome: "refused", code: "refused-constraint" },
+      { outcome: "applied", code: null },
+    ]);
+    const good = [written[0]?.id, written[2]?.id];
+    await everywhere("the good ones", "select id as value from barn_cull_event where tenant_id = $1 order by id", good);
+    for (const at of [edge, tablet]) expect(await countOf(at.database, "hayloft.quarantine where state = 'held'")).toBe(1);
+  });
 });
