@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import type { Figure } from "./measure.ts";
 
@@ -37,13 +37,9 @@ export const formatFigures = (figures: readonly Figure[]): string =>
     )
     .join("\n");
 
-/** Keeps figures of benchmarks that did not run this time, replaces those that did, and renders the page from both. */
+/** Writes the record of a whole run. */
 export const writeResults = (figures: readonly Figure[], settings: Readonly<Record<string, number>>): void => {
-  const ids = new Set(figures.map(({ id }) => id));
-  const before = existsSync(RESULTS) ? (JSON.parse(readFileSync(RESULTS, "utf8")) as Results).figures : [];
-  const all = [...before.filter(({ id }) => !ids.has(id)), ...figures].sort((left, right) =>
-    left.id.localeCompare(right.id, "en", { numeric: true }),
-  );
+  const all = figures.toSorted((left, right) => left.id.localeCompare(right.id, "en", { numeric: true }));
   const results: Results = { machine: machine(), date: new Date().toISOString().slice(0, 10), settings, figures: all };
   mkdirSync("bench", { recursive: true });
   writeFileSync(RESULTS, `${JSON.stringify(results, null, 2)}\n`);

@@ -209,7 +209,7 @@ async function writePart(
     throw new PartSetAside({ code, cause: code === null ? cause : null, mark: markOf(part), unverified: unverified.has(part) });
   }
   const entering = before.entering || (from === "parent" && (await bringsRowsIn(tx, env, tenant, [part])));
-  const { merged } = await writeUnchecked(tx, env, tenant, [part], { from, duplicates: "likely" });
+  const { merged } = await writeUnchecked(tx, env, tenant, [part], { from, surprises: "likely" });
   return {
     aside: null,
     rows: before.rows + part.changes.reduce((sum, change) => sum + change.rowCount, 0),

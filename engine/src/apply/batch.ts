@@ -19,6 +19,21 @@ export class RefusedCommits extends Error {
 }
 
 /**
+ * What is taken for granted of the rows that are here. `unlikely`: rows that are inserted are not here, and rows that are updated are
+ * as their writers saw them. It spares looking them up, and fails with 23505 or `UnexpectedRows` when it is not so; the caller then
+ * rolls back and writes again with `likely`.
+ */
+export type Surprises = "unlikely" | "likely";
+
+/** Some row is not as it was taken to be. */
+export class UnexpectedRows extends Error {
+  constructor() {
+    super("a row is not as its writer saw it");
+    this.name = "UnexpectedRows";
+  }
+}
+
+/**
  * The changes of commits by table, in commit order. A child's evictions are left out: they say that a row left somebody's
  * scope; the row itself is in the update that follows.
  */

@@ -16,7 +16,7 @@ export async function readTombstones(
   const { rows } = await session.query<{ table_name: string; row_key: string; cells: Readonly<Record<string, CellText>> | null }>(
     `select s.table_name, s.row_key, s.stamps -> '$cells' as cells from hayloft.row_state s
     join unnest($2::text[], $3::text[]) as asked (table_name, row_key) on asked.table_name = s.table_name and asked.row_key = s.row_key
-    where s.tenant_id = $1 and s.stamps ? '$deleted'`,
+    where s.tenant_id = $1 and s.deleted`,
     [tenant, asked.map(({ table }) => table), asked.map(({ key }) => key)],
   );
   return new Map(

@@ -9,11 +9,11 @@ import { evictDependents } from "../scope/evict-dependents.ts";
 import { sqlstateOf } from "../store/sql-error.ts";
 import { answerMissingParents } from "./missing-parents.ts";
 import type { ReplicaEnvironment } from "./apply-environment.ts";
-import { itemsByTable, RefusedCommits } from "./batch.ts";
+import { itemsByTable, RefusedCommits, type Surprises, UnexpectedRows } from "./batch.ts";
 import { LossBook } from "../journal/loss-book.ts";
 import { recordLosses } from "../journal/record-losses.ts";
 import { writeMerged } from "./write-merged.ts";
-import { type Duplicates, writePlain } from "./write-plain.ts";
+import { writePlain } from "./write-plain.ts";
 
 export interface WriteResult {
   readonly refused: ReadonlyMap<Commit, ErrorCode>;
@@ -31,7 +31,7 @@ export interface WriteResult {
 interface Writing {
   /** Whose word they are. */
   readonly from: ApplyRequest["from"];
-  readonly duplicates: Duplicates;
+  readonly surprises: Surprises;
 }
 
 /**
@@ -61,7 +61,7 @@ export async function writeUnchecked(
   env: ReplicaEnvironment,
   tenant: string,
   commits: readonly Commit[],
-  { from, duplicates }: Writing,
+  { from, surprises }: Writing,
 ): Promise<{ readonly merged: ReadonlySet<Commit>; readonly checks: boolean }> {
   const book = new LossBook();
   const tables = itemsByTable(commits, from);
@@ -70,8 +70,8 @@ export async function writeUnchecked(
     const items = tables.get(name);
     const plan = env.plans.get(name);
     if (items === undefined || plan === undefined) continue;
-    if (plan.merges) book.append(await writeMerged(tx, plan, tenant, items, from));
-    else book.append(await writePlain(tx, plan, tenant, items, { duplicates, isReferenced: env.referenced.has(name) }));
+    if (plan.merges) book.append(await writeMerged(tx, plan, tenant, items, { from, surprises }));
+    else book.append(await writePlain(tx, plan, tenant, items, { surprises, isReferenced: env.referenced.has(name) }));
     checks ||= env.linked.has(name);
   }
   if (from === "parent") await evictDependents(tx, env, tenant, commits);
@@ -164,7 +164,7 @@ export async function writeCommits(
   dependants: FindDependants | null = null,
 ): Promise<WriteResult> {
   // A child's commit that is here already never comes this far. What a parent sends may be in a snapshot that it sent before.
-  return await writeBatch({ tx, env, tenant, from, dependants, duplicates: from === "child" ? "unlikely" : "likely" }, commits);
+  return await writeBatch({ tx, env, tenant, from, dependants, surprises: from === "child" ? "unlikely" : "likely" }, commits);
 }
 
 /** Writes the commits together or not at all; null when they cannot be written for a reason that lies in the data. */
@@ -175,7 +175,7 @@ export async function writeTogether(
   commits: readonly Commit[],
   from: ApplyRequest["from"],
 ): Promise<ReadonlySet<Commit> | null> {
-  const tried = await attempt({ tx, env, tenant, from, dependants: null, duplicates: "likely" }, commits);
+  const tried = await attempt({ tx, env, tenant, from, dependants: null, surprises: "likely" }, commits);
   return "merged" in tried ? tried.merged : null;
 }
 
@@ -190,19 +190,20 @@ async function attempt(run: Run, commits: readonly Commit[]): Promise<Attempt> {
     await tx.script("release savepoint hayloft_batch");
     return { merged };
   } catch (error) {
-    if (!(error instanceof RefusedCommits) && refusalOfFailure(error) === null) throw error;
+    if (!(error instanceof RefusedCommits || error instanceof UnexpectedRows) && refusalOfFailure(error) === null) throw error;
     await tx.script("rollback to savepoint hayloft_batch; release savepoint hayloft_batch");
     return { error };
   }
 }
+
+const isSurprise = (error: unknown): boolean => error instanceof UnexpectedRows || sqlstateOf(error) === UNIQUE_VIOLATION;
 
 async function writeBatch(run: Run, commits: readonly Commit[]): Promise<WriteResult> {
   if (commits.length === 0) return nothingWritten;
   const tried = await attempt(run, commits);
   if ("merged" in tried) return { ...nothingWritten, merged: tried.merged };
   if (tried.error instanceof RefusedCommits) return await writeWithout(run, commits, tried.error.refused);
-  if (run.duplicates === "unlikely" && sqlstateOf(tried.error) === UNIQUE_VIOLATION)
-    return await writeBatch({ ...run, duplicates: "likely" }, commits);
+  if (run.surprises === "unlikely" && isSurprise(tried.error)) return await writeBatch({ ...run, surprises: "likely" }, commits);
   const [only] = commits;
   if (commits.length === 1 && only !== undefined) return await writeAlone(run, only, tried.error);
   return await writeParts(run, commits);

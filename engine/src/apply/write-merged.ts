@@ -23,18 +23,33 @@ import { utf8Length } from "../commit/changes-bytes.ts";
 import { ROW_BYTES_MAX } from "../protocol/limits.ts";
 import type { ApplyRequest } from "../replica/replica-storage.ts";
 import type { SqlSession } from "../store/database.ts";
-import { type BatchItem, RefusedCommits } from "./batch.ts";
+import { type BatchItem, RefusedCommits, type Surprises } from "./batch.ts";
+import { takeAsSeen } from "./write-as-seen.ts";
 import { keyParts, readRows, type StoredRow, writeRows } from "./row-store.ts";
 
 /** How often a table is merged again because somebody inserted one of its rows meanwhile. */
 const MERGE_ATTEMPTS_MAX = 5;
 
 /**
- * Reads the rows that the changes touch, folds the changes in by the rules, and writes the rows back with their stamps.
+ * Writes changes of a table whose rows merge. Updates of rows that are as their writers saw them are written as they are; of all
+ * others it reads the rows, folds the changes in by the rules, and writes the rows back with their stamps.
  * Throws `RefusedCommits` when a change brings other content for what never changes, or a child's update would make a row that
- * its author may not insert.
+ * its author may not insert; and `UnexpectedRows` when surprises were called unlikely.
  */
 export async function writeMerged(
+  tx: SqlSession,
+  plan: RowPlan,
+  tenant: string,
+  items: readonly BatchItem[],
+  { from, surprises }: { readonly from: ApplyRequest["from"]; readonly surprises: Surprises },
+): Promise<LossBook> {
+  const { left, writeRows: writeSeen } = await takeAsSeen(tx, plan, tenant, items, { from, surprises });
+  const book = left.length === 0 ? new LossBook() : await mergeItems(tx, plan, tenant, left, from);
+  await writeSeen();
+  return book;
+}
+
+async function mergeItems(
   tx: SqlSession,
   plan: RowPlan,
   tenant: string,

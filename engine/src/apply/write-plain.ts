@@ -5,15 +5,17 @@ import { LossBook } from "../journal/loss-book.ts";
 import { plainTakenBack } from "../journal/plain-taken-back.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import type { SqlSession } from "../store/database.ts";
-import { type BatchItem, itemOfRow, itemsByColumns, joinedVectors, RefusedCommits, storedColumns } from "./batch.ts";
+import {
+  type BatchItem,
+  itemOfRow,
+  itemsByColumns,
+  joinedVectors,
+  RefusedCommits,
+  storedColumns,
+  type Surprises,
+} from "./batch.ts";
 import { keepTombstones } from "./tombstones.ts";
 import { deleteSql, differingRowsSql, insertSql, keyVectors, upsertClause } from "./table-sql.ts";
-
-/**
- * Whether rows of append-only tables may be there already. `unlikely`: they are inserted as if none were, which spares the
- * conflict clause's look-ups and fails with 23505 when one is; the caller then rolls back and writes again with `likely`.
- */
-export type Duplicates = "unlikely" | "likely";
 
 /**
  * Writes changes of a table that keeps no stamps, in one statement where the columns allow. Throws `RefusedCommits` when
@@ -24,11 +26,11 @@ export async function writePlain(
   plan: RowPlan,
   tenant: string,
   items: readonly BatchItem[],
-  { duplicates, isReferenced }: { readonly duplicates: Duplicates; readonly isReferenced: boolean },
+  { surprises, isReferenced }: { readonly surprises: Surprises; readonly isReferenced: boolean },
 ): Promise<LossBook> {
   const book = new LossBook();
   if (plan.table.rule.kind === "appendOnly" && items.every(isPlainInsert)) {
-    for (const group of itemsByColumns(items)) await appendRows(tx, plan, group, duplicates);
+    for (const group of itemsByColumns(items)) await appendRows(tx, plan, group, surprises);
     return book;
   }
   for (const item of items) {
@@ -44,12 +46,12 @@ export async function writePlain(
 const isPlainInsert = ({ change }: BatchItem): boolean => change.op === "insert" && !change.columns.includes(REFUSED_COLUMN);
 
 /** The set-based path: duplicates fall to the conflict clause, and only when there are any is their content compared. */
-async function appendRows(tx: SqlSession, plan: RowPlan, items: readonly BatchItem[], duplicates: Duplicates): Promise<void> {
+async function appendRows(tx: SqlSession, plan: RowPlan, items: readonly BatchItem[], surprises: Surprises): Promise<void> {
   const [first] = items;
   if (first === undefined) return;
   const columns = storedColumns(first.change);
   const vectors = joinedVectors(items, columns);
-  if (duplicates === "unlikely") {
+  if (surprises === "unlikely") {
     await tx.query(insertSql(plan, columns, null), vectors);
     return;
   }

@@ -20,6 +20,24 @@ export function changeDigest(
   return hash(`${change.table}\n${change.op}\n${change.columns.join(",")}\n${body}`);
 }
 
+/** A change's body and digest. */
+export interface SealedChange {
+  readonly body: string;
+  readonly digest: Uint8Array;
+}
+
+const sealedChanges = new WeakMap<Change, SealedChange>();
+
+/** The change's body and digest, made once for each change: whoever checks a commit mostly stores it too. */
+export function sealedChange(change: Change, hash: Sha256 = sha256): SealedChange {
+  const known = sealedChanges.get(change);
+  if (known !== undefined) return known;
+  const body = changeBody(change);
+  const sealed = { body, digest: changeDigest(change, body, hash) };
+  sealedChanges.set(change, sealed);
+  return sealed;
+}
+
 /** What of a commit is hashed beside the digests of its changes. */
 export type CommitHeader = Pick<
   Commit,
@@ -43,7 +61,7 @@ export function commitHashOf(header: CommitHeader, digests: readonly Uint8Array[
 
 /** The hash that `commit` must carry, computed from its whole content. */
 export function commitHash(commit: CommitHeader & Pick<Commit, "changes">, hash: Sha256 = sha256): Uint8Array {
-  const digests = commit.changes.map((change) => changeDigest(change, changeBody(change), hash));
+  const digests = commit.changes.map((change) => sealedChange(change, hash).digest);
   return commitHashOf(commit, digests, hash);
 }
 

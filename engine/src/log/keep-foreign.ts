@@ -1,7 +1,7 @@
 import type { ReplicaEnvironment } from "../apply/apply-environment.ts";
 import { liftStored } from "../apply/lift-commits.ts";
 import { utf8Length } from "../commit/changes-bytes.ts";
-import { changeBody, changeDigest } from "../commit/commit-hash.ts";
+import { sealedChange } from "../commit/commit-hash.ts";
 import type { Change, Commit } from "../commit/commit.ts";
 import type { SqlSession } from "../store/database.ts";
 
@@ -167,14 +167,13 @@ async function insertChanges(
   const rows = kept.flatMap(({ changes }, index) =>
     changes.map((change, place) => ({ change, txn: txns[index] ?? 0, ordinal: ordinalsBefore + place + 1, index })),
   );
-  const bodies = rows.map(({ change }) => changeBody(change));
+  const sealed = rows.map(({ change }) => sealedChange(change, env.sha256));
   const bytes = kept.map(() => 0);
-  rows.forEach(({ index }, row) => (bytes[index] = (bytes[index] ?? 0) + utf8Length(bodies[row] ?? "")));
-  const digests = rows.map(({ change }, row) => hex(changeDigest(change, bodies[row], env.sha256)));
+  rows.forEach(({ index }, row) => (bytes[index] = (bytes[index] ?? 0) + utf8Length(sealed[row]?.body ?? "")));
   await tx.query(
     `insert into hayloft.change (tenant_id, txn, ordinal, table_name, op, columns, row_count, body, digest)
     select $1, txn, ordinal, table_name, op, columns, row_count, body, digest
-    from unnest($2::bigint[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::integer[], $8::text[], $9::bytea[])
+    from unnest($2::bigint[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::integer[], string_to_array($8, E'\\x1e'), $9::bytea[])
       as incoming (txn, ordinal, table_name, op, columns, row_count, body, digest)`,
     [
       tenant,
@@ -184,8 +183,9 @@ async function insertChanges(
       rows.map(({ change }) => change.op),
       rows.map(({ change }) => change.columns.join(",")),
       rows.map(({ change }) => change.rowCount),
-      bodies,
-      digests,
+      // In an array literal every quotation mark of the bodies would be escaped. JSON text holds no such separator.
+      sealed.map(({ body }) => body).join("\u001e"),
+      sealed.map(({ digest }) => hex(digest)),
     ],
   );
   return bytes;

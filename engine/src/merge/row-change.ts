@@ -95,6 +95,13 @@ export function withoutColumn(change: Change, column: string): Change {
   };
 }
 
+/** The change with only some of its rows. */
+export const withRows = (change: Change, rows: readonly number[]): Change => ({
+  ...change,
+  rowCount: rows.length,
+  values: change.values.map((vector) => rows.map((row) => vector[row] ?? null)),
+});
+
 /** The primary key without the tenant of every row of a change, as `row_key`. */
 export function rowKeys(change: Change, plan: RowPlan): readonly string[] {
   const vectors = plan.keyColumns.map((column) => columnOf(change, column) ?? []);

@@ -9,7 +9,10 @@ export interface Seen {
   readonly deleted: Stamp | null;
 }
 
-type SeenDocument = Readonly<Record<string, readonly [string, string]>>;
+/** A `$seen` text, read. */
+export type SeenDocument = Readonly<Record<string, readonly [string, string]>>;
+
+export const seenStamp = ([stamp, node]: readonly [string, string]): Stamp => ({ stamp: BigInt(stamp), node });
 
 /** Characters of one row's `$seen` at most: a whole document of the widest table that the protocol takes. */
 const SEEN_CHARACTERS_MAX = 100_000;
@@ -61,7 +64,7 @@ function readSeen(text: string, plan: RowPlan): Seen {
   const document = JSON.parse(text) as SeenDocument;
   const stampOf = (name: string): Stamp | null => {
     const pair = document[name];
-    return pair === undefined ? null : { stamp: BigInt(pair[0]), node: pair[1] };
+    return pair === undefined ? null : seenStamp(pair);
   };
   const whole = stampOf("$row");
   const cells = new Map<string, Stamp>();

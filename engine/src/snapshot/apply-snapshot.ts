@@ -2,7 +2,7 @@ import { applyingSettings, beginApplying, type ReplicaEnvironment } from "../app
 import { readRows, writeRows } from "../apply/row-store.ts";
 import { insertSql, keyVectors, rowKeyOf, type TextRow, upsertClause } from "../apply/table-sql.ts";
 import { projectChange, refusalOfFailure, UNIQUE_VIOLATION, writeCommits } from "../apply/write-commits.ts";
-import type { Duplicates } from "../apply/write-plain.ts";
+import type { Surprises } from "../apply/batch.ts";
 import { firstPreviousHash } from "../commit/commit-hash.ts";
 import type { Change, Commit } from "../commit/commit.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
@@ -255,13 +255,13 @@ async function writePage(
   plan: RowPlan,
   change: Change,
   own: ReadonlySet<string>,
-  duplicates: Duplicates,
+  surprises: Surprises,
 ): Promise<void> {
   const kept = [...rowKeys(change, plan).entries()].filter(([, key]) => !own.has(key)).map(([row]) => row);
   if (kept.length === 0) return;
   const vectors =
     kept.length === change.rowCount ? change.values : change.values.map((vector) => kept.map((row) => vector[row] ?? null));
-  await tx.query(insertSql(plan, change.columns, duplicates === "likely" ? upsertClause(plan, change.columns) : null), vectors);
+  await tx.query(insertSql(plan, change.columns, surprises === "likely" ? upsertClause(plan, change.columns) : null), vectors);
 }
 
 /** Keys of our rows that lie between where this page began and where it ends, but are not on it. */

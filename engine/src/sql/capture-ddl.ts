@@ -234,13 +234,13 @@ function readSeen(table: Table, op: WriteOp, plain: Source, seen: Source): strin
   const found = `FROM hayloft.row_state s WHERE s.table_name = ${sqlText(table.name)} AND s.tenant_id = ANY (_tenants)`;
   const name = `s.tenant_id || E'\\x1f' || s.row_key`;
   if (op === "insert") {
-    const deleted = `SELECT 1 FROM hayloft.row_state s WHERE s.table_name = ${sqlText(table.name)} AND s.stamps ? '$deleted'`;
+    const deleted = `SELECT 1 FROM hayloft.row_state s WHERE s.table_name = ${sqlText(table.name)} AND s.deleted`;
     // Mostly no row of the table was ever deleted, and then this is one look into an empty index.
     return `
   IF EXISTS (${deleted} AND s.tenant_id = _tenant) OR (_last IS DISTINCT FROM _tenant AND EXISTS (${deleted})) THEN
     SELECT ${seenKeys(table)} INTO _tenants, _keys FROM ${plain.from};
     SELECT jsonb_object_agg(${name}, jsonb_build_object('$deleted', s.stamps -> '$deleted')) INTO _seen
-      ${found} AND s.row_key = ANY (_keys) AND s.stamps ? '$deleted';
+      ${found} AND s.row_key = ANY (_keys) AND s.deleted;
   END IF;`;
   }
   return `

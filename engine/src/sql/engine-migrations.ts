@@ -6,6 +6,7 @@ import { engineQuarantine } from "./engine-quarantine.ts";
 import { engineMemory } from "./engine-memory.ts";
 import { engineSeal } from "./engine-seal.ts";
 import { engineTables } from "./engine-tables.ts";
+import { rowStateDdl } from "./row-state-ddl.ts";
 import { scopeTables } from "./scope-tables.ts";
 import { stagedPartsDdl } from "./staged-parts-ddl.ts";
 import type { Migration } from "../migrate/migration.ts";
@@ -21,4 +22,5 @@ export const engineMigrations: readonly Migration[] = [
   { name: "hayloft_0007_journal", sql: engineJournal },
   { name: "hayloft_0008_incarnation", sql: engineIncarnation },
   { name: "hayloft_0009_clock", sql: engineClock },
+  { name: "hayloft_0010_row_state", sql: rowStateDdl },
 ];
