@@ -22,32 +22,47 @@ export function checkJournals(nodes: readonly SimNode[], written: readonly Writt
   const writes = written.flatMap((item) => (item.refused ? [] : noteWrites(finalCommit(item))));
   const overwritten = new Set(writes.flatMap(({ commit }) => seenWrites(commit)));
   const atTop = top.store.journal.entries();
+  // Whoever writes is taken to have seen what its own node wrote before, and copies have one node.
+  const copied = new Set(nodes.flatMap((node) => (node.isRestored ? [node.identity.nodeId] : [])));
   for (const { name, write, tenant } of writes) {
+    if (copied.has(write.written.node)) continue;
     const isKnown = overwritten.has(name) || atTop.has(name);
     const isCurrent = stands(top, tenant, write);
     if (!isKnown && !isCurrent) throw new Violation("O2", `${name} has vanished: it neither stands nor is in the journal`);
     if (isKnown && isCurrent) throw new Violation("O2", `${name} stands and is said to have lost`);
   }
   const cameEarly = new Set(nodes.flatMap((node) => [...node.store.cameEarly]));
-  // A disk that was put back, or copied, has not seen all that it once saw; and who is below it has it from there.
-  for (const node of nodes.filter(knowsAll(nodes))) compareJournals(node, top, writes, { atTop, cameEarly });
+  // A disk that was put back, or copied, has not seen all that it once saw, nor has who began anew and took a snapshot amid its own
+  // work; and who is below these has it from there.
+  const uncopied = writes.filter(({ write }) => !copied.has(write.written.node));
+  for (const node of nodes.filter(knowsAll(nodes))) compareJournals(node, top, uncopied, { atTop, cameEarly, copied });
 }
 
 const knowsAll =
   (nodes: readonly SimNode[]) =>
   (node: SimNode): boolean => {
     const parent = nodes.find(({ spec }) => spec.name === node.spec.parent);
-    return !node.isRestored && (parent === undefined || knowsAll(nodes)(parent));
+    const hasBegunAnew = [...node.store.logs.values()].some(({ lives }) => lives.length > 0);
+    return !node.isRestored && !hasBegunAnew && (parent === undefined || knowsAll(nodes)(parent));
   };
 
 function compareJournals(
   node: SimNode,
   top: SimNode,
   writes: readonly NoteWrite[],
-  { atTop, cameEarly }: { readonly atTop: ReadonlyMap<string, unknown>; readonly cameEarly: ReadonlySet<string> },
+  {
+    atTop,
+    cameEarly,
+    copied,
+  }: {
+    readonly atTop: ReadonlyMap<string, unknown>;
+    readonly cameEarly: ReadonlySet<string>;
+    readonly copied: ReadonlySet<string>;
+  },
 ): void {
   const mine = node.store.journal.entries();
-  for (const name of mine.keys()) {
+  for (const [name, { loser, winner }] of mine) {
+    if (copied.has(loser.node) || copied.has(winner.node)) continue;
     if (!atTop.has(name) && !node.store.unknownBySnapshot.has(name) && !cameEarly.has(name))
       throw new Violation("journal", `${name} has lost at ${node.spec.name}, and not at ${top.spec.name}`);
   }

@@ -14,6 +14,8 @@ export interface Written {
   readonly refused: boolean;
   /** Ids of its event rows. */
   readonly events: readonly string[];
+  /** Its author's disk was put back before the parent had it: it may be gone, unless it was on its way. */
+  readonly mayBeGone?: true;
 }
 
 /** Checks what must hold at every moment, while it happens. */

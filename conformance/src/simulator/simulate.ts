@@ -1,5 +1,5 @@
 import type { Dial, NodeRegistry } from "@hayloft/engine";
-import { HayloftError } from "@hayloft/engine";
+import { HayloftError, sameBytes } from "@hayloft/engine";
 import { AlwaysChecker, checkFinally, unrest } from "./checkers.ts";
 import { drawDiskFaults, drawFaults, noFaults } from "./faults.ts";
 import type { Faults } from "./faults.ts";
@@ -130,7 +130,15 @@ class Run {
 
   #final(): Violation | null {
     try {
-      checkFinally(this.#nodes, this.#workload.written);
+      const { effects } = this.#nodeNamed("hub").store;
+      const left = this.#workload.written.filter((item) => {
+        if (item.mayBeGone !== true) return true;
+        // Nobody had seen the name, so another commit may have it now.
+        const { commit, node } = item;
+        const named = node.store.log(commit.tenant).entries.find((entry) => nameOf(entry.commit) === nameOf(commit));
+        return effects.has(nameOf(commit)) && (named === undefined || sameBytes(named.commit.hash, commit.hash));
+      });
+      checkFinally(this.#nodes, left);
       return null;
     } catch (error) {
       if (error instanceof Violation) return error;

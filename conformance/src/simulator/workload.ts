@@ -19,10 +19,10 @@ export class Workload {
     this.#tenants = tenants;
   }
 
-  /** Of what a node wrote some is lost with its disk. */
+  /** Of what a node wrote some may be lost with its disk. */
   lose(node: SimNode, isLost: (commit: Commit) => boolean): void {
     this.#lastEvent.delete(node.spec.name);
-    this.written = this.written.filter((item) => item.node !== node || !isLost(item.commit));
+    this.written = this.written.map((item) => (item.node === node && isLost(item.commit) ? { ...item, mayBeGone: true } : item));
   }
 
   /** One transaction at the node. */

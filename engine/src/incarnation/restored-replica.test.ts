@@ -48,14 +48,14 @@ describe("F-C7 a replica that is set back to an older image", () => {
     await agree([site.hub, going], "a1 a2 b1 b2 b3", "log=later");
     await ship.stop();
 
-    const alone = await restored.start({ alone: true });
-    await sight(alone, "c1", "c2");
-    const { receipt } = await alone.write(
+    let link = (): void => undefined;
+    const back = await restored.start({ after: new Promise<void>((resolve) => (link = resolve)) });
+    await sight(back, "c1", "c2");
+    const { receipt } = await back.write(
       async (db) =>
         await db.insertInto("note").values({ tenant_id: tenant, id: "diary", ship_id: null, body: "alone" }).execute(),
     );
-    await restored.stop();
-    const back = await restored.start();
+    link();
     await agree([site.hub, back], "a1 a2 b1 b2 b3 c1 c2", "diary=alone log=later");
     await jot(site.hub, "log", "hub");
     await sight(back, "d1");
@@ -63,7 +63,7 @@ describe("F-C7 a replica that is set back to an older image", () => {
     expect(await lives(back)).toEqual([{ cause: "rewound", reissued: 3 }]);
     // Who waits for a commit knows it by the name that it had when it was written.
     if (receipt === null) throw new Error("nothing was written");
-    expect(await back.receipt(receipt).until("top", { deadlineMs: 15_000 })).toEqual({ outcome: "applied", code: null });
+    expect(await receipt.until("top", { deadlineMs: 15_000 })).toEqual({ outcome: "applied", code: null });
     expect(await counts(site.hub)).toBe(8);
   });
 
@@ -165,6 +165,23 @@ describe("F-C6 two replicas with one identity, from one disk", () => {
         (text) => text === `shared=b4 ${own}`,
       );
     expect(await counts(site.hub)).toBe(11);
+    await eventually(
+      async () => site.hub.children().filter(({ node }) => node === ship.identity.nodeId).length,
+      (count) => count === 2,
+    );
+  });
+
+  it("set up with one identity before either had a database, both deliver and see each other's writes", async () => {
+    const site = await shore(harbour);
+    const ship = await Ship.enrolled(site, await ServerHold.make());
+    const twin = new Ship(harbour, ship.identity, site.parent, await ServerHold.make());
+    const one = await ship.start();
+    await jot(one, "one", "1");
+    await agree([site.hub, one], "", "one=1");
+    const two = await twin.start();
+    await jot(two, "two", "2");
+    await jot(one, "three", "3");
+    await agree([site.hub, one, two], "", "one=1 three=3 two=2");
     await eventually(
       async () => site.hub.children().filter(({ node }) => node === ship.identity.nodeId).length,
       (count) => count === 2,

@@ -3,6 +3,8 @@ import path from "node:path";
 import { onTestFinished } from "vitest";
 import { createIdentity, type KeyIdentity } from "../identity/node-identity.ts";
 import { newId } from "../identity/new-id.ts";
+import type { Link } from "../link/link.ts";
+import { wsDial } from "../link/ws/ws-link.ts";
 import type { OpenReplicaOptions, ParentAddress } from "../replica/open-replica.ts";
 import { enrol, type Harbour, type HarbourReplica, type harbourCatalog, tenant } from "../replica/testing/harbour.ts";
 import type { Database } from "../store/database.ts";
@@ -81,6 +83,12 @@ export class ServerHold implements Hold {
   }
 }
 
+interface StartOptions {
+  readonly alone?: boolean;
+  readonly parent?: ParentAddress;
+  readonly after?: Promise<void>;
+}
+
 /** A replica that can be stopped, copied and started again. */
 export class Ship {
   readonly identity: KeyIdentity;
@@ -104,13 +112,15 @@ export class Ship {
     return new Ship(harbour, identity, parent, hold);
   }
 
-  /** Opens it; `alone`: without its parent; `parent`: at another address. */
-  async start({
-    alone = false,
-    parent = this.#parent,
-  }: { readonly alone?: boolean; readonly parent?: ParentAddress } = {}): Promise<HarbourReplica> {
+  /** Opens it; `alone`: without its parent; `parent`: at another address; `after`: it dials no earlier. */
+  async start({ alone = false, parent = this.#parent, after = Promise.resolve() }: StartOptions = {}): Promise<HarbourReplica> {
     this.#database = await this.hold.open();
-    this.replica = await this.#harbour.open(this.#database, this.identity, alone ? { dial: noDial } : { parent });
+    const dial = wsDial(parent);
+    const late = async (signal: AbortSignal): Promise<Link> => {
+      await after;
+      return await dial(signal);
+    };
+    this.replica = await this.#harbour.open(this.#database, this.identity, alone ? { dial: noDial } : { parent, dial: late });
     return this.replica;
   }
 

@@ -4,6 +4,7 @@ import { encodeFrame } from "../protocol/frame-codec.ts";
 import { proofOf } from "../session/proof.ts";
 import type { SessionEffect } from "../session/session-effect.ts";
 import type { HandshakeAnswer, Positions, ReplicationEvent, SessionEvent } from "../session/session-event.ts";
+import type { LogHead, ReplicaStorage } from "./replica-storage.ts";
 import type { SessionPorts } from "./session-ports.ts";
 
 type EffectOf<Type extends SessionEffect["type"]> = Extract<SessionEffect, { type: Type }>;
@@ -133,8 +134,15 @@ async function checkChild(
   }
   const { node, grant } = found;
   const { storage } = ports;
-  const { copy, heads, lives = [] } = prove;
-  const peer = copy === undefined ? node : await storage.peerOfCopy(grant.tenant, node, copy);
+  const { heads, lives = [] } = prove;
+  const copy =
+    prove.copy ??
+    (await otherLog(
+      storage,
+      node,
+      heads.find(({ tenant }) => tenant === grant.tenant),
+    ));
+  const peer = copy === null ? node : await storage.peerOfCopy(grant.tenant, node, copy);
   const logs = [...new Set([sharedTenant, grant.tenant])];
   // First: a log that begins anew has another head.
   const received = prove.received.filter(({ tenant }) => logs.includes(tenant));
@@ -154,6 +162,16 @@ async function checkChild(
     ),
   };
   return answer({ type: "child-checked", node: { node, grant }, peer, positions, unready: false });
+}
+
+/**
+ * A node whose log is another one than it had: it was installed anew, or two machines were set up with one identity before either had a
+ * database. Either way it is not the replica whose cursors are kept under the node's name.
+ */
+async function otherLog(storage: ReplicaStorage, node: string, head: LogHead | undefined): Promise<string | null> {
+  if (head === undefined) return null;
+  const known = (await storage.receivedCursors(node)).find(({ tenant }) => tenant === head.tenant);
+  return known === undefined || known.incarnation === head.incarnation ? null : head.incarnation;
 }
 
 const nowhere: Positions = {

@@ -28,6 +28,7 @@ export function outgoingLog(
     read: start,
     told: start,
     toldMax: Math.max(start, acknowledged, taken),
+    sentMax: start,
     acknowledged,
     busy: false,
     queue: [],
@@ -65,16 +66,19 @@ function transmit(state: Replication, tenant: string): Handled {
   if (log.queue.length === 0 || state.credit <= 0 || state.linkHigh) return unchanged(state);
   const effects: SessionEffect[] = [];
   let { credit } = state;
-  let { toldMax } = log;
+  let { toldMax, sentMax } = log;
   let count = 0;
   for (const item of log.queue) {
     if (credit <= 0) break;
     effects.push({ type: "transmit", bytes: item.bytes });
     credit -= item.bytes.length;
-    if (item.tells !== null) toldMax = Math.max(toldMax, item.tells);
+    if (item.tells !== null) {
+      toldMax = Math.max(toldMax, item.tells);
+      sentMax = Math.max(sentMax, item.tells);
+    }
     count += 1;
   }
-  return { state: { ...withOutgoing(state, { ...log, queue: log.queue.slice(count), toldMax }), credit }, effects };
+  return { state: { ...withOutgoing(state, { ...log, queue: log.queue.slice(count), toldMax, sentMax }), credit }, effects };
 }
 
 function readAhead(state: Replication, tenant: string): Handled {
@@ -193,7 +197,8 @@ export function onAck(state: Replication, frame: AckFrame): Handled {
   if (frame.position > log.toldMax)
     throw new SessionFault("frame-invalid", { field: "position", acknowledged: frame.position, sent: log.toldMax });
   const { tenant, incarnation } = log;
-  const { position, level, top, outcomes } = frame;
+  const { level, top, outcomes } = frame;
+  const position = Math.min(frame.position, Math.max(log.sentMax, log.acknowledged));
   const ack = { peer: state.peer, tenant, incarnation, position, level, top, outcomes };
   if (!log.recording) {
     return { state: withOutgoing(state, { ...log, recording: true }), effects: [{ type: "record-ack", ack }] };
@@ -266,5 +271,5 @@ export function onHistorySettled(state: Replication, event: Extract<ReplicationE
   const { after } = event;
   if (after === null) throw new SessionFault("history-diverged", { tenant: event.tenant, settled: true });
   const toldMax = Math.max(log.toldMax, after);
-  return unchanged(withOutgoing(state, { ...log, mode: "stream", read: after, told: after, toldMax }));
+  return unchanged(withOutgoing(state, { ...log, mode: "stream", read: after, told: after, toldMax, sentMax: after }));
 }

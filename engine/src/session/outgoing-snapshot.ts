@@ -42,6 +42,7 @@ export function finishSnapshots(state: Replication): Handled {
     finishing: null,
     tellAtOnce: true,
     toldMax: Math.max(done.toldMax, at.position),
+    sentMax: Math.max(done.sentMax, at.position),
     head: Math.max(done.head, at.position),
   });
   return { state: withOutgoing(state, streaming), effects: [{ type: "send", frame: { type: "snapshot_done", at } }] };

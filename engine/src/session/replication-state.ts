@@ -50,6 +50,11 @@ export interface OutgoingLog {
   readonly told: number;
   /** Sent at some time in this session: no acknowledgement may name more. */
   readonly toldMax: number;
+  /**
+   * What the peer was sent in this session, or had before it began. What it says that it has beyond that may be the work of another copy of
+   * us, at the same positions.
+   */
+  readonly sentMax: number;
   readonly acknowledged: number;
   readonly busy: boolean;
   readonly queue: readonly Outbound[];
