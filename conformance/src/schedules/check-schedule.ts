@@ -117,12 +117,16 @@ async function checkReviews(tiers: ThreeTiers, { database, identity }: Tier, led
     const expected = surviving(item);
     const shown = String(hub.get(`${table} ${key}`)?.[column]);
     const found = open.get(cell) ?? [shown];
-    if (JSON.stringify(found) !== JSON.stringify(expected) || !expected.includes(shown)) {
+    if (JSON.stringify(found) !== JSON.stringify(expected) || !mayShow(table, expected).includes(shown)) {
       const what = `${found.join()} open at the ${identity.tier} instead of ${expected.join()}; ${shown} shows`;
       await fail(tiers, { table, key, column, what });
     }
   }
 }
+
+/** Until somebody decides the greatest value shows; of a tally the last one, and which that is the ledger cannot know. */
+const mayShow = (table: string, open: readonly string[]): readonly string[] =>
+  table === "tally" ? open : [String(Math.max(...open.map(Number)))];
 
 async function checkNothingHeld({ database, identity }: Tier): Promise<void> {
   const { rows } = await database.query<{ code: string }>("select code from hayloft.quarantine limit 1");
