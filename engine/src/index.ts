@@ -69,7 +69,7 @@ export * from "./quarantine/quarantine.ts";
 export * from "./quarantine/quarantine-action.ts";
 export { editCells, parseEdit, type CellEdit } from "./quarantine/edit-cells.ts";
 export * from "./quarantine/quarantine-limits.ts";
-export { quarantineTables } from "./quarantine/quarantine-tables.ts";
+export { quarantineTables, REPORT_TABLE } from "./quarantine/quarantine-tables.ts";
 export { isRetryable, releaseOf, type ReleasedBy } from "./quarantine/released-by.ts";
 export { chainOf, footprintOf, splitDependants, tieTo, type Footprint, type HeldBefore } from "./quarantine/dependence.ts";
 export * from "./receipt/read-receipt.ts";

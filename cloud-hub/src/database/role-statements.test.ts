@@ -90,6 +90,25 @@ describe("roleStatements", () => {
     }
   });
 
+  it("S13.1 readers see that commits are held and why, and no value of them", async () => {
+    for (const role of ["hayloft_reader", "hayloft_exporter"]) {
+      expect(await under(role, "select tenant_id, origin, seq, state, code, tables, held_at from hayloft.quarantine")).toBe("ok");
+      expect(await under(role, "select count(*) from replica_quarantine group by tenant_id, code")).toBe("ok");
+      for (const sql of [
+        "select changes from hayloft.quarantine",
+        "select * from hayloft.quarantine",
+        "select changes from replica_quarantine",
+        "select row_keys from replica_quarantine",
+        "select * from hayloft.quarantined",
+        "select * from hayloft.loss",
+        "select * from hayloft.journal",
+        "select * from hayloft.row_state",
+      ])
+        expect([sql, await under(role, sql)]).toEqual([sql, denied]);
+    }
+    expect(await under("hayloft_admin", "select changes from hayloft.quarantine")).toBe("ok");
+  });
+
   it("S13.1 the run-time role cannot change the schema", async () => {
     for (const sql of [
       "create table x (a int)",

@@ -1,5 +1,5 @@
 import type { Commit } from "../commit/commit.ts";
-import { HayloftError } from "../error/hayloft-error.ts";
+import { type ErrorDetails, HayloftError, isHayloftError } from "../error/hayloft-error.ts";
 import { keepForeign } from "../log/keep-foreign.ts";
 import { HeldIndex } from "../quarantine/held-index.ts";
 import { releaseAfter } from "../quarantine/release-after.ts";
@@ -23,7 +23,9 @@ import { writeCommits, type WriteResult } from "./write-commits.ts";
 
 /**
  * Applies a slice of a peer's log in one transaction: rows, cursor, origins, outcomes, quarantine and our own log become
- * visible together or not at all. `ReplicaStorage.apply` says what it throws.
+ * visible together or not at all. `ReplicaStorage.apply` says what it throws. When there is no room to hold one of its commits, what
+ * comes before that is applied without moving the cursor, and `quarantine-full` is thrown: only what is behind it waits, because an
+ * origin's commits apply in order.
  */
 export async function applySlice(
   database: Database,
@@ -32,11 +34,29 @@ export async function applySlice(
   nowMs: number,
 ): Promise<ApplyResult> {
   checkTenant(env, request);
-  return await database.transaction(async (tx) => {
-    await beginApplying(tx);
-    return await applyInTransaction(tx, env, request, nowMs);
-  });
+  const applyWhole = async (part: ApplyRequest): Promise<ApplyResult> =>
+    await database.transaction(async (tx) => {
+      await beginApplying(tx);
+      return await applyInTransaction(tx, env, part, nowMs);
+    });
+  try {
+    return await applyWhole(request);
+  } catch (error) {
+    const before = isHayloftError(error, "quarantine-full") ? commitsBefore(request, error.details) : [];
+    if (before.length > 0)
+      await applyWhole({ ...request, slice: { ...request.slice, upTo: request.slice.after, commits: before } });
+    throw error;
+  }
 }
+
+const commitsBefore = ({ slice: { commits } }: ApplyRequest, { origin, seq }: ErrorDetails): readonly Commit[] =>
+  commits.slice(
+    0,
+    Math.max(
+      0,
+      commits.findIndex((commit) => commit.origin === origin && commit.seq === seq),
+    ),
+  );
 
 /** The slice, its commits and the grant speak of one tenant. Nothing of a foreign tenant is written, not even a refusal. */
 export function checkTenant(

@@ -1,16 +1,14 @@
 import { expect, it } from "vitest";
-import { commitHash } from "../commit/commit-hash.ts";
 import { derivedId } from "../catalog/derived-id.ts";
-import type { CellText, Change, Commit } from "../commit/commit.ts";
+import type { CellText, Change } from "../commit/commit.ts";
 import { isHayloftError } from "../error/hayloft-error.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
 import { newId } from "../identity/new-id.ts";
 import { listQuarantine } from "../quarantine/held-commit.ts";
-import type { ApplyResult, Grant } from "../replica/replica-storage.ts";
 import { eachDatabase } from "../testing/each-database.ts";
+import { Forger } from "./forger.ts";
 import { BARN, TENANT, TestReplica } from "./test-replica.ts";
 
-const EDGE = newId();
 const NOW = "2026-11-01 10:00:00+00";
 type Row = Readonly<Record<string, CellText>>;
 
@@ -52,57 +50,6 @@ const change = (table: string, op: Change["op"], row: Row): Change => ({
   values: Object.values(row).map((value) => [value]),
   rowCount: 1,
 });
-
-/** Sends forged commits as a child would, each with a sound hash chain. */
-class Forger {
-  readonly #cloud: TestReplica;
-  readonly #origin = newId();
-  #seq = 0;
-  #hash: Uint8Array = new Uint8Array(32);
-
-  constructor(cloud: TestReplica) {
-    this.#cloud = cloud;
-  }
-
-  async send(changes: readonly Change[], forged: Partial<Commit> = {}, grant: Partial<Grant> = {}): Promise<ApplyResult> {
-    const after = this.#seq;
-    this.#seq += 1;
-    const stamp = BigInt(Date.now()) << 16n;
-    const base = {
-      tenant: TENANT,
-      origin: this.#origin,
-      seq: this.#seq,
-      stamp,
-      node: EDGE,
-      tier: "edge",
-      author: null,
-      catalogVersion: 1,
-    };
-    const commit = { ...base, previousHash: this.#hash, changes, ...forged };
-    const hash = commitHash(commit);
-    const slice = {
-      tenant: TENANT,
-      incarnation: this.#origin,
-      after,
-      upTo: this.#seq,
-      head: this.#seq,
-      commits: [{ ...commit, hash }],
-    };
-    const request = {
-      peer: EDGE,
-      from: "child",
-      grant: { tenant: TENANT, tier: "edge", role: "node", scopes: {}, ...grant },
-      slice,
-    } as const;
-    const result = await this.#cloud.storage.apply(request);
-    this.#hash = hash;
-    return result;
-  }
-
-  async codeOf(changes: readonly Change[], forged: Partial<Commit> = {}, grant: Partial<Grant> = {}): Promise<ErrorCode | null> {
-    return (await this.send(changes, forged, grant)).outcomes.at(-1)?.code ?? null;
-  }
-}
 
 eachDatabase("authority", (open) => {
   const start = async (): Promise<readonly [TestReplica, Forger]> => {

@@ -6,6 +6,7 @@ import { CHANGED_COLUMN, columnOf, REFUSED_COLUMN, SEEN_COLUMN, STAMPS_COLUMN } 
 import { OPS_COLUMN, opsAreSound } from "../merge/memory/row-ops.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import { areSeenTexts } from "../merge/row-seen.ts";
+import { areStampsTexts } from "../merge/row-state.ts";
 import { mayWrite } from "../merge/single-writer.ts";
 import { isKeyText } from "./key-text.ts";
 import type { Grant } from "../replica/replica-storage.ts";
@@ -44,6 +45,7 @@ export function refusalOfShape(change: Change, plan: RowPlan | undefined, fromAu
   for (const [place, column] of change.columns.entries()) {
     if (change.values[place]?.length !== change.rowCount) return "refused-schema";
     if (column === SEEN_COLUMN && areSeenTexts(change.values[place])) continue;
+    if (fromAuthority && column === STAMPS_COLUMN && !areStampsTexts(change.values[place], plan)) return "refused-schema";
     const pseudo =
       (column === CHANGED_COLUMN && (change.op === "update" || change.op === "insert")) ||
       (column === OPS_COLUMN && carriesOps(change, plan)) ||

@@ -7,6 +7,8 @@ export interface MemoryFarm {
   readonly cloud: TestReplica;
   readonly edge: TestReplica;
   readonly tablet: TestReplica;
+  /** A replica more, with an empty database. */
+  readonly another: (tier: string) => Promise<TestReplica>;
   /** Until everybody has everything. */
   readonly settle: () => Promise<void>;
   readonly close: () => Promise<void>;
@@ -17,6 +19,12 @@ export async function openMemoryFarm(open: () => Promise<Database>): Promise<Mem
   const cloud = await TestReplica.open(await open(), "cloud", { catalog });
   const edge = await TestReplica.open(await open(), "edge", { catalog });
   const tablet = await TestReplica.open(await open(), "tablet", { catalog });
+  const others: TestReplica[] = [];
+  const another = async (tier: string): Promise<TestReplica> => {
+    const replica = await TestReplica.open(await open(), tier, { catalog });
+    others.push(replica);
+    return replica;
+  };
   const settle = async (): Promise<void> => {
     for (let round = 0; round < 2; round += 1) {
       await exchange(tablet, edge);
@@ -25,7 +33,7 @@ export async function openMemoryFarm(open: () => Promise<Database>): Promise<Mem
     }
   };
   const close = async (): Promise<void> => {
-    await Promise.all([cloud.close(), edge.close(), tablet.close()]);
+    await Promise.all([cloud, edge, tablet, ...others].map(async (replica) => await replica.close()));
   };
-  return { cloud, edge, tablet, settle, close };
+  return { cloud, edge, tablet, another, settle, close };
 }

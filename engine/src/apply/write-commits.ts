@@ -70,7 +70,7 @@ export async function writeUnchecked(
     const items = tables.get(name);
     const plan = env.plans.get(name);
     if (items === undefined || plan === undefined) continue;
-    if (plan.merges) book.append(await writeMerged(tx, plan, tenant, items, { from, surprises }));
+    if (plan.merges) book.append(await writeMerged(tx, plan, tenant, items, { from, isTop: !env.hasParent, surprises }));
     else book.append(await writePlain(tx, plan, tenant, items, { surprises, isReferenced: env.referenced.has(name) }));
     checks ||= env.linked.has(name);
   }

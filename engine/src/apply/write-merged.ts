@@ -16,6 +16,7 @@ import {
   withoutStamp,
 } from "../merge/row-change.ts";
 import { seenReader } from "../merge/row-seen.ts";
+import { isTooLate } from "../merge/memory/memory.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import { EMPTY_ROW, isPresent, type RowState } from "../merge/row-state.ts";
 import { mayWrite } from "../merge/single-writer.ts";
@@ -30,21 +31,27 @@ import { keyParts, readRows, type StoredRow, writeRows } from "./row-store.ts";
 /** How often a table is merged again because somebody inserted one of its rows meanwhile. */
 const MERGE_ATTEMPTS_MAX = 5;
 
+/** From whom changes come, and whether this replica has the last word on them. */
+export interface WhoseWord {
+  readonly from: ApplyRequest["from"];
+  readonly isTop: boolean;
+}
+
 /**
  * Writes changes of a table whose rows merge. Updates of rows that are as their writers saw them are written as they are; of all
  * others it reads the rows, folds the changes in by the rules, and writes the rows back with their stamps.
  * Throws `RefusedCommits` when a change brings other content for what never changes, or a child's update would make a row that
- * its author may not insert; and `UnexpectedRows` when surprises were called unlikely.
+ * its author may not insert, or at the top a child's operation comes after its place was folded; and `UnexpectedRows` when surprises were called unlikely.
  */
 export async function writeMerged(
   tx: SqlSession,
   plan: RowPlan,
   tenant: string,
   items: readonly BatchItem[],
-  { from, surprises }: { readonly from: ApplyRequest["from"]; readonly surprises: Surprises },
+  { surprises, ...whose }: WhoseWord & { readonly surprises: Surprises },
 ): Promise<LossBook> {
-  const { left, writeRows: writeSeen } = await takeAsSeen(tx, plan, tenant, items, { from, surprises });
-  const book = left.length === 0 ? new LossBook() : await mergeItems(tx, plan, tenant, left, from);
+  const { left, writeRows: writeSeen } = await takeAsSeen(tx, plan, tenant, items, { from: whose.from, surprises });
+  const book = left.length === 0 ? new LossBook() : await mergeItems(tx, plan, tenant, left, whose);
   await writeSeen();
   return book;
 }
@@ -54,12 +61,12 @@ async function mergeItems(
   plan: RowPlan,
   tenant: string,
   items: readonly BatchItem[],
-  from: ApplyRequest["from"],
+  whose: WhoseWord,
 ): Promise<LossBook> {
   const keys = [...new Set(items.flatMap(({ change }) => rowKeys(change, plan)))].sort();
   for (let attempt = 0; attempt < MERGE_ATTEMPTS_MAX; attempt += 1) {
     const before = await readRows(tx, plan, tenant, keys, true);
-    const { after, book } = foldItems(plan, before, items, from);
+    const { after, book } = foldItems(plan, before, items, whose);
     if (await writeRows(tx, plan, tenant, before, after)) return book;
   }
   throw new HayloftError("sql-failed", { sqlstate: "40001", table: plan.table.name });
@@ -84,6 +91,17 @@ function overflows(plan: RowPlan, incoming: RowState, after: RowState): boolean 
   });
 }
 
+/**
+ * True when something that a child's commit did to a cell is older than what the top has folded of that node. Joining would drop it
+ * without a word; nothing that was counted comes a second time, as each commit is new here.
+ */
+function comesTooLate(plan: RowPlan, existing: RowState, incoming: RowState): boolean {
+  return [...plan.memory.keys()].some((column) => {
+    const memory = incoming.cells.get(column)?.memory;
+    return memory !== undefined && isTooLate(existing.cells.get(column)?.memory, memory);
+  });
+}
+
 /** True for a truth row that says that the authority has no such row, nor ever had one that it may show. */
 const isUnknownThere = (isAnswer: boolean, incoming: RowState): boolean =>
   isAnswer && incoming.cells.size === 0 && incoming.deleted === null;
@@ -99,11 +117,12 @@ function foldItems(
   plan: RowPlan,
   before: ReadonlyMap<string, StoredRow>,
   items: readonly BatchItem[],
-  from: ApplyRequest["from"],
+  { from, isTop }: WhoseWord,
 ): { readonly after: ReadonlyMap<string, RowState>; readonly book: LossBook } {
   const after = new Map<string, RowState>([...before].map(([key, { state }]) => [key, state]));
   const book = new LossBook();
   const lastCommit = new Map<string, Commit>();
+  const goneBefore = new Map<string, RowState["gone"]>();
   const refused = new Map<Commit, ErrorCode>();
   for (const { commit, change } of items) {
     const { stamp, node, author, tier } = commit;
@@ -127,14 +146,26 @@ function foldItems(
         refused.set(commit, "refused-rule");
         continue;
       }
+      if (from === "child" && isTop && comesTooLate(plan, existing, incoming)) {
+        refused.set(commit, "refused-late");
+        continue;
+      }
       if (back === null && !replaced && refusesContent(plan, existing, incoming)) refused.set(commit, "refused-content");
       const isRepeated = lastCommit.get(key) === commit;
       lastCommit.set(key, commit);
-      const folded = foldRow(plan, keyParts(key), withoutOverwritten(existing, incoming, written, change.op), incoming, {
-        seen: seenOf(row),
-        isTruth,
-        isRepeated,
-      });
+      if (!isRepeated) goneBefore.set(key, existing.gone);
+      const soFar = { op: change.op, plan, goneBefore: isRepeated ? goneBefore.get(key) : undefined };
+      const folded = foldRow(
+        plan,
+        keyParts(key),
+        isTruth ? existing : withoutOverwritten(existing, incoming, written, soFar),
+        incoming,
+        {
+          seen: seenOf(row),
+          isTruth,
+          isRepeated,
+        },
+      );
       if (from === "child" && overflows(plan, incoming, folded.state)) {
         refused.set(commit, "refused-document");
         continue;

@@ -3,7 +3,7 @@ import { sampleCatalog } from "../sql/sample-catalog.ts";
 import { catalog } from "./catalog.ts";
 import { boolean, date, double, integer, jsonb, oneOf, text, timestamptz, uuid } from "./column.ts";
 import { lintCatalog } from "./lint-catalog.ts";
-import { column, derived, lastWriterWins, local, monotoneRow, naturalKey, singleWriter } from "./rule.ts";
+import { appendOnly, column, derived, lastWriterWins, local, monotoneRow, naturalKey, singleWriter } from "./rule.ts";
 import { days, forever, table } from "./table.ts";
 import type { Columns, Table, TableOptions } from "./table.ts";
 
@@ -96,6 +96,20 @@ const cases: Readonly<Record<string, readonly [changes: Partial<TableOptions<Col
       ],
     },
     ["reference-retain"],
+  ],
+  "a reference that would change rows of an append-only table": [
+    {
+      columns: { ...columns, name: text().nullable() },
+      indexes: [
+        ["tenant_id", "farm_id"],
+        ["tenant_id", "name"],
+      ],
+      references: [{ columns: ["tenant_id", "name"], table: "target", onParentDeleted: "detach" }],
+      rule: appendOnly(),
+      retain: { cloud: forever },
+      writers: ["cloud"],
+    },
+    ["reference-detach"],
   ],
   "a reference to an unknown table": [{ references: [{ columns: ["tenant_id", "name"], table: "nowhere" }] }, ["reference"]],
   "S7.3 a name that is not snake_case": [{ columns: { ...columns, farmName: text() } }, ["names"]],

@@ -105,6 +105,11 @@ function lintReference(catalog: Catalog, table: Table, reference: Reference, rep
     if (fixed.length > 0)
       report("reference-detach", `The reference ${shown} detaches rows, so ${fixed.join(", ")} must be nullable.`);
   }
+  if (reference.onParentDeleted === "detach" && table.rule.kind === "appendOnly") {
+    const fixed = reference.columns.slice(1).filter((name) => table.rule.columns[name] === undefined);
+    if (fixed.length > 0)
+      report("reference-detach", `The reference ${shown} detaches rows of ${table.name}, which never change (rule appendOnly).`);
+  }
   if (reference.onParentDeleted === "revive" && target.rule.kind === "appendOnly") {
     report("reference-revive", `The reference ${shown} revives rows of ${target.name}, which are never deleted.`);
   }

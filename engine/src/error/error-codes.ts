@@ -120,6 +120,11 @@ export const errorCodes = {
     "Compare both versions and keep one.",
   ),
   "refused-constraint": entry("never", "A constraint of the table does not hold.", "Correct the values and send again."),
+  "refused-late": entry(
+    "never",
+    "The change adds to a counter, a set, a review or a document, and arrived after everything of its time and node was folded together.",
+    "Send it again from quarantine: what it did is then done to the present value.",
+  ),
   "refused-document": entry(
     "never",
     "The document holds as much as it can, or its history does.",

@@ -59,7 +59,8 @@ export async function richerHere(
   if (keys.length === 0) return [];
   const here = await readRows(tx, plan, tenant, keys, false);
   return keys.filter((key, index) => {
-    const theirs = readRowState(rowValues(change, index), stamps?.[index] ?? null, plan);
+    const values = change.op === "delete" ? null : rowValues(change, index);
+    const theirs = readRowState(values, stamps?.[index] ?? null, plan);
     const row = here.get(key);
     return row !== undefined && !hasEqualStamps(theirs, row.state);
   });

@@ -2,12 +2,14 @@ import { beginApplying, replicaEnvironment, type ReplicaEnvironment } from "../a
 import { touchedKeys } from "../apply/commit-keys.ts";
 import { readTruth } from "../apply/read-truth.ts";
 import { readRows, writeRows } from "../apply/row-store.ts";
+import { STAMP_MAX } from "../clock/hybrid-clock.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { firstPreviousHash } from "../commit/commit-hash.ts";
 import type { Change } from "../commit/commit.ts";
 import { sha256 } from "../commit/sha256.ts";
 import { newId } from "../identity/new-id.ts";
 import { compactMemory, memoryRegister, type MemoryRule } from "../merge/memory/memory-rule.ts";
+import { dominates, joinSeen, type MemoryEntry, NOTHING_SEEN, type Seen, seenOf } from "../merge/memory/memory.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import type { RowState } from "../merge/row-state.ts";
 import type { Register } from "../merge/register.ts";
@@ -127,16 +129,35 @@ async function heldKeys(tx: SqlSession, env: ReplicaEnvironment, tenant: string,
 /** The row with folded memories, or null when there is nothing to fold. */
 function foldedState(plan: RowPlan, state: RowState, horizon: bigint, operationsMax: number): RowState | null {
   const cells = new Map<string, Register>(state.cells);
+  const here = seenInRow(plan, state);
   let changed = false;
   for (const [column, rule] of plan.memory) {
     const register = cells.get(column);
     if (register?.memory === undefined) continue;
-    const folded = compactMemory(rule, register.memory, foldLimit(rule, register, horizon, operationsMax));
+    const limit = foldLimit(rule, register, horizon, operationsMax);
+    const settled = settledStamp(here, register.memory.entries);
+    const folded = compactMemory(rule, register.memory, limit < settled ? limit : settled);
     if (folded === register.memory) continue;
     cells.set(column, memoryRegister(rule, folded, register));
     changed = true;
   }
   return changed ? { ...state, cells } : null;
+}
+
+/** What the row has seen of each node, in all of its columns. */
+const seenInRow = (plan: RowPlan, { cells }: RowState): Seen =>
+  [...plan.memory.keys()].reduce((seen, column) => {
+    const memory = cells.get(column)?.memory;
+    return memory === undefined ? seen : joinSeen(seen, seenOf(memory));
+  }, NOTHING_SEEN);
+
+/**
+ * The stamp of the first operation whose writer had seen one that is not here yet, because it went another way. A base that held the
+ * one would say that it has settled the other, too.
+ */
+function settledStamp(here: Seen, entries: readonly MemoryEntry[]): bigint {
+  const open = entries.find(({ seen }) => !dominates(here, seen));
+  return open?.stamp ?? STAMP_MAX;
 }
 
 /** Up to which stamp a cell is folded: the horizon, or less where the rule wants to keep what belongs together. */

@@ -1,8 +1,9 @@
 import type { CellText, Change } from "../commit/commit.ts";
-import { CHANGED_COLUMN, columnOf, rowKeys, SEEN_COLUMN } from "../merge/row-change.ts";
+import { CHANGED_COLUMN, columnOf, rowKeys, SEEN_COLUMN, STAMPS_COLUMN } from "../merge/row-change.ts";
 import { OPS_COLUMN, opsWithout } from "../merge/memory/row-ops.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import { seenWithout } from "../merge/row-seen.ts";
+import { stampsWithout } from "../merge/row-state.ts";
 import type { Grant } from "../replica/replica-storage.ts";
 
 /** True when the grant covers a row with these scope values. A dimension that is null is seen by the whole tenant. */
@@ -48,6 +49,7 @@ export function withoutHidden(change: Change, hidden: readonly string[]): Change
     const vector = change.values[place] ?? [];
     if (change.columns[place] === OPS_COLUMN) return vector.map((text) => opsWithout(text, names));
     if (change.columns[place] === SEEN_COLUMN) return vector.map((text) => seenWithout(text, names));
+    if (change.columns[place] === STAMPS_COLUMN) return vector.map((text) => stampsWithout(text, names));
     if (change.columns[place] !== CHANGED_COLUMN) return vector;
     return vector.map((list) =>
       (list ?? "")

@@ -1,3 +1,4 @@
+import { STAMP_MAX } from "../clock/hybrid-clock.ts";
 import type { Change } from "../commit/commit.ts";
 import { compareStamps, type Stamp } from "./register.ts";
 import { columnOf, SEEN_COLUMN } from "./row-change.ts";
@@ -17,32 +18,37 @@ export const seenStamp = ([stamp, node]: readonly [string, string]): Stamp => ({
 /** Characters of one row's `$seen` at most: a whole document of the widest table that the protocol takes. */
 const SEEN_CHARACTERS_MAX = 100_000;
 const STAMP_PATTERN = /^\d{1,19}$/;
+const NODE_PATTERN = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** True when `seenReader` can read each of the texts, so that a peer cannot make it fail. */
-export function areSeenTexts(texts: readonly (string | null)[]): boolean {
+/**
+ * True when `seenReader` can read each of the texts, so that a peer cannot make it fail, and none speaks of what is later than
+ * `latest`.
+ */
+export function areSeenTexts(texts: readonly (string | null)[], latest: bigint = STAMP_MAX): boolean {
   let last: string | null = null;
   return texts.every((text) => {
     if (text === null || text === last) return true;
     last = text;
-    return isSeenText(text);
+    return isSeenText(text, latest);
   });
 }
 
-function isSeenText(text: string): boolean {
+function isSeenText(text: string, latest: bigint): boolean {
   if (text.length > SEEN_CHARACTERS_MAX) return false;
   try {
     const document: unknown = JSON.parse(text);
     if (typeof document !== "object" || document === null || Array.isArray(document)) return false;
-    return Object.values(document).every(isStampPair);
+    return Object.values(document).every((pair) => isStampPair(pair, latest));
   } catch {
     return false;
   }
 }
 
-function isStampPair(value: unknown): boolean {
+function isStampPair(value: unknown, latest: bigint): boolean {
   if (!Array.isArray(value) || value.length !== 2) return false;
   const [stamp, node] = value as readonly unknown[];
-  return typeof stamp === "string" && STAMP_PATTERN.test(stamp) && typeof node === "string" && node.length <= 36;
+  if (typeof stamp !== "string" || !STAMP_PATTERN.test(stamp) || BigInt(stamp) > latest || typeof node !== "string") return false;
+  return NODE_PATTERN.test(node) || (node === "" && BigInt(stamp) === 0n);
 }
 
 /** Reads what the writer saw, row by row; null where the change does not say. Rows of one statement mostly say the same. */

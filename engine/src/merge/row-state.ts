@@ -120,6 +120,18 @@ export function readRowState(values: RowValues | null, documentText: string | nu
   return plan.table.deletes === "updateWins" ? { ...state, gone: seenOfJson(document[GONE_FIELD]) } : state;
 }
 
+/** True when `readRowState` can read each of the texts, so that a parent's broken row is set aside and stops nothing else. */
+export function areStampsTexts(texts: readonly CellText[], plan: RowPlan): boolean {
+  return texts.every((text) => {
+    try {
+      const { deleted, cells } = readRowState(null, text, plan);
+      return [deleted, ...cells.values()].every((written) => written === null || typeof written.node === "string");
+    } catch {
+      return false;
+    }
+  });
+}
+
 /** Columns that win or lose together have one stamp, the latest; capture stamps only those that a statement changed. */
 function shareGroupStamp(cells: Map<string, Register>, plan: RowPlan): void {
   const grouped = [...cells].filter(([column]) => plan.group?.columns.has(column) === true);
@@ -138,6 +150,19 @@ function markOf(marks: Mark[], { stamp, node }: Stamp): Mark {
   const mark = { stamp, node, count: 0, text: writeStamp({ stamp, node }) };
   marks.push(mark);
   return mark;
+}
+
+/** A stamps document without some columns: their stamps, what their rules remember, and the values that a deleted row kept. */
+export function stampsWithout(text: string | null, columns: ReadonlySet<string>): string | null {
+  if (text === null) return null;
+  const kept = (members: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
+    Object.fromEntries(Object.entries(members).filter(([name]) => !columns.has(name)));
+  const { [MEMORY_FIELD]: memory, $cells: cells, ...document } = JSON.parse(text) as Readonly<Record<string, Json>>;
+  return JSON.stringify({
+    ...kept(document),
+    ...(cells !== undefined && { $cells: kept(membersOf(cells)) }),
+    ...(memory !== undefined && { [MEMORY_FIELD]: kept(membersOf(memory)) }),
+  });
 }
 
 /** The document that `readRowState` reads. The stamp that most columns share is written once, as `$row`. */

@@ -1,12 +1,12 @@
 import { expect, it } from "vitest";
-import { BARN, exchange, pushUp, TENANT, TestReplica } from "../apply/test-replica.ts";
+import { BARN, exchange, pullDown, pushUp, TENANT, TestReplica } from "../apply/test-replica.ts";
 import { isHayloftError } from "../error/hayloft-error.ts";
 import { newId } from "../identity/new-id.ts";
 import { SqlReplicaStorage } from "../replica/sql-replica-storage.ts";
 import { freshPglite } from "../testing/fresh-pglite.ts";
 import { listQuarantine } from "./held-commit.ts";
 
-it("P-C13 at the bound nothing is dropped: that child waits, others flow, and it goes on when there is room", async () => {
+it("P-C13 at the bound nothing is dropped: what is in front is taken, what is behind waits, others and the other direction flow", async () => {
   const cloud = await TestReplica.open(await freshPglite(), "cloud");
   const [edge, other] = [
     await TestReplica.open(await freshPglite(), "edge"),
@@ -29,15 +29,36 @@ it("P-C13 at the bound nothing is dropped: that child waits, others flow, and it
     return await bounded.apply({ peer: from.nodeId, from: "child", grant: from.grant(), slice });
   };
   const insert = "insert into note (tenant_id, id, barn_id, title) values ('t1', $1, 'b1', $2)";
-  for (let count = 0; count < 3; count += 1) await edge.sql(insert, [newId(), "x".repeat(200)]);
+  const titles = ["in front", ...Array.from({ length: 3 }, () => "x".repeat(200)), "behind"];
+  for (const title of titles) await edge.sql(insert, [newId(), title]);
   await other.sql(insert, [newId(), "fine"]);
   const full = await send(edge).catch((error: unknown) => error);
-  expect(isHayloftError(full, "quarantine-full") && full.details).toMatchObject({ commits: 3, commitsMax: 2 });
-  expect(await listQuarantine(cloud.database, TENANT)).toEqual([]);
+  const incarnation = (await edge.storage.heads([TENANT]))[0]?.incarnation;
+  expect(isHayloftError(full, "quarantine-full") && full.details).toMatchObject({
+    commits: 3,
+    commitsMax: 2,
+    origin: incarnation,
+    seq: 4,
+  });
+  // What comes before the commit without room is here, and so is as much of the rest as may be held.
+  const here = async () => (await cloud.sql("select title from note order by title")).map(({ title }) => title);
+  expect(await here()).toEqual(["in front"]);
+  expect(await listQuarantine(cloud.database, TENANT)).toHaveLength(2);
+  // The same again changes nothing.
+  await expect(send(edge)).rejects.toMatchObject({ code: "quarantine-full" });
+  expect(await listQuarantine(cloud.database, TENANT)).toHaveLength(2);
   expect(await send(other)).toMatchObject({ commitsApplied: 1 });
-  expect(await edge.sql("select count(*) as count from note")).toEqual([{ count: 3 }]);
+  await cloud.sql(BARN, ["b2", "Barn two"]);
+  await pullDown(edge, cloud);
+  expect(await edge.sql("select count(*) as count from barn")).toEqual([{ count: 2 }]);
+  expect(await edge.sql("select count(*) as count from note")).toEqual([{ count: 6 }]);
+  // A person makes room, and the rest goes on.
+  const [held] = await listQuarantine(cloud.database, TENANT);
+  await bounded.quarantine.discard(held ?? { tenant: TENANT, origin: "", seq: 0 }, { reason: "a slip" });
+  expect(await send(edge)).toMatchObject({ commitsApplied: 1 });
+  expect(await here()).toEqual(["behind", "fine", "in front"]);
   await pushUp(edge, cloud);
-  expect(await listQuarantine(cloud.database, TENANT)).toHaveLength(3);
+  expect(await listQuarantine(cloud.database, TENANT)).toHaveLength(2);
   await Promise.all([cloud.close(), edge.close(), other.close()]);
 }, 180_000);
 

@@ -141,16 +141,18 @@ export async function closeHeld(tx: SqlSession, tenant: string, id: HeldId, stat
 
 /**
  * Throws `quarantine-full` when more is held for others than may be, so that the transaction that would hold it is rolled back:
- * nothing is dropped, and the sender tries again until there is room. Call it after new commits were set aside.
+ * nothing is dropped, and the sender tries again until there is room. `origin` and `seq` name the first commit for which there is
+ * none. Call it after new commits were set aside.
  */
 export async function checkRoom(tx: SqlSession, env: ReplicaEnvironment, tenant: string): Promise<void> {
-  const { rows } = await tx.query<{ commits: number; bytes: number }>(
-    `select count(*)::int8 as commits, coalesce(sum(byte_count), 0)::int8 as bytes from hayloft.quarantine
-    where tenant_id = $1 and state = 'held' and peer is not null`,
-    [tenant],
-  );
-  const [{ commits, bytes } = { commits: 0, bytes: 0 }] = rows;
   const { commitsMax, bytesMax } = env.quarantineLimits;
-  if (commits > commitsMax || bytes > bytesMax)
-    throw new HayloftError("quarantine-full", { tenant, commits, commitsMax, bytes, bytesMax });
+  const { rows } = await tx.query<{ commits: number; bytes: number; origin: string; seq: number }>(
+    `select commits, bytes, origin, seq from (
+      select count(*) over (order by held_order)::int8 as commits, sum(byte_count) over (order by held_order)::int8 as bytes, origin, seq
+      from hayloft.quarantine where tenant_id = $1 and state = 'held' and peer is not null) held
+    where commits > $2::bigint or bytes > $3::bigint order by commits limit 1`,
+    [tenant, commitsMax, bytesMax],
+  );
+  const [full] = rows;
+  if (full !== undefined) throw new HayloftError("quarantine-full", { tenant, ...full, commitsMax, bytesMax });
 }

@@ -32,6 +32,7 @@ const releasedBy: Readonly<Record<HeldCode, ReleasedBy>> = {
   "refused-constraint": "person",
   "refused-document": "person",
   "refused-history": "person",
+  "refused-late": "person",
   "refused-size": "person",
   "refused-other": "person",
 };

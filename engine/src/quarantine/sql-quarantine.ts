@@ -19,7 +19,7 @@ import { ACTION_TABLE } from "./quarantine-tables.ts";
 import { readReported } from "./reported-commit.ts";
 import { releaseAll } from "./release-after.ts";
 import { settleHeld } from "./take-actions.ts";
-import { writeAgain } from "./write-again.ts";
+import { withoutCorrectedOps, writeAgain } from "./write-again.ts";
 
 const REASON_LENGTH_MAX = 2_000;
 
@@ -75,7 +75,7 @@ export class SqlQuarantine implements Quarantine {
       await nameAuthor(tx, person);
       const commit = liftCommit(this.#env.lens, held.commit);
       if (commit === null) throw new HayloftError("refused-schema", { catalogVersion: held.commit.catalogVersion });
-      const changes = edit === undefined ? commit.changes : edit(commit.changes);
+      const changes = edit === undefined ? commit.changes : withoutCorrectedOps(this.#env, commit.changes, edit(commit.changes));
       await writeAgain(tx, this.#env, name.tenant, changes);
       const replacement = await this.#act(tx, held, "resent", person ?? null, reason ?? null);
       await this.#settle(tx, held, "resent");

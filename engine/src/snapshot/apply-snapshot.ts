@@ -1,5 +1,5 @@
 import { applyingSettings, beginApplying, type ReplicaEnvironment } from "../apply/apply-environment.ts";
-import { readRows, writeRows } from "../apply/row-store.ts";
+import { keyParts, readRows, writeRows } from "../apply/row-store.ts";
 import { insertSql, keyVectors, rowKeyOf, type TextRow, upsertClause } from "../apply/table-sql.ts";
 import { projectChange, refusalOfFailure, UNIQUE_VIOLATION, writeCommits } from "../apply/write-commits.ts";
 import type { Surprises } from "../apply/batch.ts";
@@ -11,7 +11,10 @@ import { newerHere, richerHere } from "../incarnation/offers-of-page.ts";
 import { offerRows } from "../incarnation/seal-offer.ts";
 import { raiseStamp } from "../log/keep-foreign.ts";
 import { acknowledgedPosition, acknowledgedSql, unacknowledgedKeys } from "../log/unacknowledged.ts";
-import { joinRowStates } from "../merge/join-rows.ts";
+import { LossBook } from "../journal/loss-book.ts";
+import { recordLosses } from "../journal/record-losses.ts";
+import { foldRow, joinRowStates } from "../merge/join-rows.ts";
+import type { Stamp } from "../merge/register.ts";
 import { rowKeys, rowValues, STAMPS_COLUMN } from "../merge/row-change.ts";
 import { EMPTY_ROW, latestStamp, readRowState, type RowState } from "../merge/row-state.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
@@ -52,7 +55,8 @@ interface StoredSnapshot {
  * other tables are written unless a commit of ours changed them that the parent may not have had when it read the page. In tables that flow
  * down, rows of ours within a page's range of keys that the page lacks are deleted: the parent no longer has them. Rows that
  * others refer to are deleted when the snapshot is complete. A row of a page that refers to one written since that table was
- * read is set aside until the tail brings the other.
+ * read is set aside until the tail brings the other. Deleted rows come last and are joined like others, so that a change that was made
+ * before its author knew of a delete ends here as everywhere.
  */
 export async function applySnapshot(database: Database, env: ReplicaEnvironment, pages: SnapshotPages): Promise<void> {
   const { peer, chunks, at, peerVersion, tables } = pages;
@@ -71,14 +75,15 @@ export async function applySnapshot(database: Database, env: ReplicaEnvironment,
       const { change } = chunk;
       const plan = env.plans.get(change.table);
       if (plan === undefined) throw new HayloftError("refused-schema", { table: change.table });
-      const own = isAhead ? await unacknowledgedKeys(tx, env, { tenant, peer, position: known }, plan) : nothing;
+      const keys = isAhead ? await unacknowledgedKeys(tx, env, { tenant, peer, position: known }, plan) : nothing;
+      const own: Unsent = { keys, wrote: keys.size === 0 ? () => false : await unsentWrites(tx, tenant, peer, known) };
       if (pages.offers) {
         await takeOffering(tx, env, peer, plan, { chunk, from, own });
         from = chunk.next;
         continue;
       }
-      if (plan.table.flow !== "up") {
-        const missing = await missingKeys(tx, plan, tenant, { change, from, next: chunk.next }, own);
+      if (plan.table.flow !== "up" && change.op !== "delete") {
+        const missing = await missingKeys(tx, plan, tenant, { change, from, next: chunk.next }, keys);
         if (env.referenced.has(change.table)) gone[change.table] = [...(gone[change.table] ?? []), ...missing];
         else await forgetRows(tx, plan, tenant, missing);
       }
@@ -105,18 +110,40 @@ async function takeOffering(
   env: ReplicaEnvironment,
   peer: string,
   plan: RowPlan,
-  page: { readonly chunk: SnapshotChunk; readonly from: SnapshotCursor | null; readonly own: ReadonlySet<string> },
+  page: { readonly chunk: SnapshotChunk; readonly from: SnapshotCursor | null; readonly own: Unsent },
 ): Promise<void> {
-  const { chunk, from, own } = page;
+  const { chunk, from } = page;
+  const own = page.own.keys;
   const { tenant, change, next } = chunk;
-  const missing = await missingKeys(tx, plan, tenant, { change, from, next }, own);
+  const missing = change.op === "delete" ? [] : await missingKeys(tx, plan, tenant, { change, from, next }, own);
   const newer = plan.merges ? [] : (await newerHere(tx, env, plan, peer, chunk)).filter((key) => !own.has(key));
-  await writeChunk(tx, env, peer, plan, chunk, new Set([...own, ...newer]));
+  await writeChunk(tx, env, peer, plan, chunk, { ...page.own, keys: new Set([...own, ...newer]) });
   const richer = plan.merges ? (await richerHere(tx, plan, chunk)).filter((key) => !own.has(key)) : [];
   await offerRows(tx, env, plan, { tenant, keys: [...missing, ...newer, ...richer], via: env.nodeId });
 }
 
 const nothing: ReadonlySet<string> = new Set();
+
+/** What the peer did not have when it read the pages: the rows of one table that it touched, and whether it wrote a value. */
+interface Unsent {
+  readonly keys: ReadonlySet<string>;
+  readonly wrote: (written: Stamp) => boolean;
+}
+
+async function unsentWrites(
+  tx: SqlSession,
+  tenant: string,
+  peer: string,
+  position: number,
+): Promise<(written: Stamp) => boolean> {
+  const { rows } = await tx.query<{ name: string }>(
+    `select distinct c.stamp::text || ' ' || c.node_id::text as name from hayloft.commit c
+    where c.tenant_id = $1 and c.position > $2 and c.via is distinct from $3::uuid`,
+    [tenant, position, peer],
+  );
+  const names = new Set(rows.map(({ name }) => name));
+  return ({ stamp, node }) => names.has(`${String(stamp)} ${node}`);
+}
 
 interface OpenSnapshot {
   readonly before: StoredSnapshot | null;
@@ -163,7 +190,7 @@ async function writeChunk(
   peer: string,
   plan: RowPlan,
   chunk: SnapshotChunk,
-  own: ReadonlySet<string>,
+  own: Unsent,
 ): Promise<void> {
   if (chunk.change.rowCount === 0) return;
   try {
@@ -171,7 +198,7 @@ async function writeChunk(
   } catch (error) {
     if (refusalOfFailure(error) === null) throw error;
     await tx.script("rollback to savepoint hayloft_page; release savepoint hayloft_page");
-    const { refused } = await writeCommits(tx, env, chunk.tenant, rowsAsCommits(env, plan, chunk, own), "parent");
+    const { refused } = await writeCommits(tx, env, chunk.tenant, rowsAsCommits(env, plan, chunk, own.keys), "parent");
     const held = [...refused].map(([commit, code]) => ({ commit, code, judgedBy: env.catalogMark }));
     await holdCommits(tx, env, chunk.tenant, held, peer);
     if (held.length > 0) await checkRoom(tx, env, chunk.tenant);
@@ -184,17 +211,17 @@ async function writeWhole(
   env: ReplicaEnvironment,
   plan: RowPlan,
   chunk: SnapshotChunk,
-  own: ReadonlySet<string>,
+  own: Unsent,
 ): Promise<void> {
   await tx.script("savepoint hayloft_page");
-  if (plan.merges) await joinPage(tx, plan, chunk);
+  if (plan.merges) await joinPage(tx, env, plan, chunk, own);
   else {
     try {
-      await writePage(tx, plan, chunk.change, own, "unlikely");
+      await writePage(tx, plan, chunk.change, own.keys, "unlikely");
     } catch (error) {
       if (sqlstateOf(error) !== UNIQUE_VIOLATION) throw error;
       await tx.script("rollback to savepoint hayloft_page");
-      await writePage(tx, plan, chunk.change, own, "likely");
+      await writePage(tx, plan, chunk.change, own.keys, "likely");
     }
   }
   if (env.linked.has(plan.table.name)) await tx.script("set constraints all immediate; set constraints all deferred");
@@ -233,20 +260,36 @@ const rowCommit = (env: ReplicaEnvironment, tenant: string, change: Change): Com
   changes: [change],
 });
 
-async function joinPage(tx: SqlSession, plan: RowPlan, { tenant, change, stamps }: SnapshotChunk): Promise<void> {
+async function joinPage(
+  tx: SqlSession,
+  env: ReplicaEnvironment,
+  plan: RowPlan,
+  { tenant, change, stamps }: SnapshotChunk,
+  unsent: Unsent,
+): Promise<void> {
   const keys = rowKeys(change, plan);
   if (keys.length === 0) return;
   const before = await readRows(tx, plan, tenant, keys, true);
   const after = new Map<string, RowState>();
+  const book = new LossBook();
   let latest = 0n;
   for (const [row, key] of keys.entries()) {
-    const theirs = readRowState(rowValues(change, row), stamps?.[row] ?? null, plan);
+    const ours = before.get(key)?.state ?? EMPTY_ROW;
+    const theirs = readRowState(change.op === "delete" ? null : rowValues(change, row), stamps?.[row] ?? null, plan);
     const stamp = latestStamp(theirs);
     if (stamp > latest) latest = stamp;
-    after.set(key, joinRowStates(plan, before.get(key)?.state ?? EMPTY_ROW, theirs));
+    if (!unsent.keys.has(key)) {
+      after.set(key, joinRowStates(plan, ours, theirs));
+      continue;
+    }
+    const { state, losers } = foldRow(plan, keyParts(key), ours, theirs);
+    after.set(key, state);
+    // What the parent had before may have been overwritten knowingly; what it does not have yet was not.
+    for (const loser of losers) if (unsent.wrote(loser.loser)) book.lose(null, loser);
   }
   if (!(await writeRows(tx, plan, tenant, before, after)))
     throw new HayloftError("sql-failed", { sqlstate: "40001", table: plan.table.name });
+  await recordLosses(tx, env, tenant, book);
   await raiseStamp(tx, tenant, latest);
 }
 

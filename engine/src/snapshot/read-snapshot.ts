@@ -3,10 +3,14 @@ import type { CellText, Change } from "../commit/commit.ts";
 import { CHANGED_COLUMN, columnOf, STAMPS_COLUMN, withColumn, withoutColumn } from "../merge/row-change.ts";
 import { utf8Length } from "../commit/changes-bytes.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
+import { stampsWithout } from "../merge/row-state.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
 import type { Grant, SnapshotChunk, SnapshotCursor, SnapshotPeer } from "../replica/replica-storage.ts";
 import type { Database } from "../store/database.ts";
 import { sqlstateOf } from "../store/sql-error.ts";
+import { keyParts } from "../apply/row-store.ts";
+import { keyVectors } from "../apply/table-sql.ts";
+import { readDeadRows } from "./read-dead-rows.ts";
 import { type PageQuery, pageQuery } from "./page-query.ts";
 
 /** Rows read for one page, and for the first page of a table, whose rows may be of any size. */
@@ -33,7 +37,8 @@ const snapshotTables = (env: ReplicaEnvironment, { grant, tables, peerVersion }:
 
 /**
  * The next page of a snapshot, in a transaction of its own. Every table gets at least one page, be it without rows, so that
- * the receiver can tell which of its own rows are gone. Null after the last table.
+ * the receiver can tell which of its own rows are gone. Behind the tables come the deleted rows of those that merge. Null after
+ * the last of them.
  */
 export async function readSnapshot(
   database: Database,
@@ -46,7 +51,7 @@ export async function readSnapshot(
   const tables = snapshotTables(env, request);
   const tableIndex = cursor?.tableIndex ?? 0;
   const plan = tables[tableIndex];
-  if (plan === undefined) return null;
+  if (plan === undefined) return await deadPage(database, env, request, tables);
   const hidden = new Set(plan.table.hidden[grant.tier] ?? []);
   const columns = plan.columns.filter((column) => !hidden.has(column));
   const rowsMax = Math.min(
@@ -63,12 +68,13 @@ export async function readSnapshot(
     return await readSnapshot(database, env, request);
   }
   const values = columns.map((column) => vectors[column] ?? []);
-  const stamps = plan.merges ? (vectors["$stamps"] ?? []) : null;
+  const stamps = plan.merges ? shownStamps(vectors["$stamps"] ?? [], hidden) : null;
   const rowCount = values[0]?.length ?? 0;
   const { kept, bytes } = withinBytes(stamps === null ? values : [...values, stamps], rowCount, bytesMax);
   if (kept > 0) env.rowBytes.set(plan.table.name, bytes / kept);
   const more = kept < rowCount || rowCount === rowsMax;
-  const nextTable = tableIndex + 1 < tables.length ? { tableIndex: tableIndex + 1, afterKey: null } : null;
+  const last = tables.length - (tables.some(({ merges }) => merges) ? 0 : 1);
+  const nextTable = tableIndex < last ? { tableIndex: tableIndex + 1, afterKey: null } : null;
   const cut = (vector: readonly CellText[]): readonly CellText[] => (kept === rowCount ? vector : vector.slice(0, kept));
   const afterKey = plan.keyColumns.map((column) => vectors[column]?.[kept - 1] ?? "");
   return {
@@ -82,6 +88,39 @@ export async function readSnapshot(
     next: more && kept > 0 ? { tableIndex, afterKey } : nextTable,
   };
 }
+
+/** The next deleted rows, of tables that refer to others before these; null when there are none. */
+async function deadPage(
+  database: Database,
+  env: ReplicaEnvironment,
+  { grant, tenant, cursor, bytesMax, peerVersion }: SnapshotRequest,
+  tables: readonly RowPlan[],
+): Promise<SnapshotChunk | null> {
+  const merging = tables.filter(({ merges }) => merges).toReversed();
+  const shown = tenant === env.catalog.sharedTenant ? { ...grant, scopes: {} } : grant;
+  for (let place = (cursor?.tableIndex ?? 0) - tables.length; place < merging.length; place += 1) {
+    const plan = merging[place];
+    if (plan === undefined) break;
+    const tableIndex = tables.length + place;
+    const after = cursor?.tableIndex === tableIndex ? cursor.afterKey : null;
+    const dead = await readDeadRows(database, env, plan, { tenant, grant: shown, after });
+    if (dead.keys.length === 0) continue;
+    const stamps = shownStamps(dead.stamps, new Set(plan.table.hidden[grant.tier] ?? []));
+    const { kept } = withinBytes([dead.keys, stamps], stamps.length, bytesMax);
+    const keys = dead.keys.slice(0, kept);
+    const values = keyVectors(plan, tenant, keys);
+    const change: Change = { table: plan.table.name, op: "delete", columns: plan.table.primaryKey, values, rowCount: kept };
+    const more = dead.more || kept < dead.keys.length;
+    const behind = place + 1 < merging.length ? { tableIndex: tableIndex + 1, afterKey: null } : null;
+    const next = more ? { tableIndex, afterKey: keyParts(keys.at(-1) ?? "") } : behind;
+    return { tenant, ...lowered(env, peerVersion, change, stamps.slice(0, kept)), next };
+  }
+  return null;
+}
+
+/** The stamps without those of hidden columns, whose memories hold their values. */
+const shownStamps = (stamps: readonly CellText[], hidden: ReadonlySet<string>): readonly CellText[] =>
+  hidden.size === 0 ? stamps : stamps.map((text) => stampsWithout(text, hidden));
 
 /** Rows and stamps as the child's version has them. */
 function lowered(

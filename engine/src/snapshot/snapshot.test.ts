@@ -1,38 +1,11 @@
 import { expect, it } from "vitest";
 import { CrashError, failingDatabase } from "../apply/failing-database.ts";
 import { BARN, exchange, newReading, pullDown, pushUp, TENANT, TestReplica } from "../apply/test-replica.ts";
+import { fill, position } from "./fill-replica.ts";
 import { newId } from "../identity/new-id.ts";
 import { pruneLog } from "../log/prune-log.ts";
-import type { Cursor, SnapshotChunk, SnapshotCursor } from "../replica/replica-storage.ts";
+import type { SnapshotChunk, SnapshotCursor } from "../replica/replica-storage.ts";
 import { eachDatabase } from "../testing/each-database.ts";
-
-async function position(parent: TestReplica): Promise<Cursor> {
-  const [head] = await parent.storage.heads([TENANT]);
-  if (head === undefined) throw new Error("no head");
-  return { tenant: TENANT, incarnation: head.incarnation, position: head.position };
-}
-
-/** Takes a snapshot page by page; `afterPage` runs between pages. */
-async function fill(
-  child: TestReplica,
-  parent: TestReplica,
-  options: { readonly bytesMax?: number; readonly afterPage?: (page: number) => Promise<void> } = {},
-): Promise<Cursor> {
-  const grant = child.grant();
-  const unfinished = await child.storage.unfinishedSnapshot(parent.nodeId, TENANT);
-  const at = unfinished?.at ?? (await position(parent));
-  let cursor: SnapshotCursor | null = unfinished?.cursor ?? null;
-  for (let page = 1; ; page += 1) {
-    const chunk = await parent.storage.readSnapshot(grant, TENANT, cursor, options.bytesMax ?? 400);
-    if (chunk === null) break;
-    await child.storage.applySnapshot(parent.nodeId, [chunk], at);
-    await options.afterPage?.(page);
-    if (chunk.next === null) break;
-    cursor = chunk.next;
-  }
-  await child.storage.finishSnapshot(parent.nodeId, at);
-  return at;
-}
 
 const SHARED = ["entry", "note", "session", "daily_count", "device_status"];
 

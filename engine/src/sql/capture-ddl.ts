@@ -14,6 +14,7 @@ import { memoryCapture, memoryColumnsDdl, setColumns } from "./memory-capture.ts
 import { OPS_COLUMN } from "../merge/memory/row-ops.ts";
 import { SLICE_BYTES, SLICE_ROWS, recordChangeDdl } from "./record-change-ddl.ts";
 import type { CommitLimits } from "./record-change-ddl.ts";
+import { checkReinserts } from "./reinsert-guards.ts";
 import { objectName, sqlName, sqlText } from "./sql-name.ts";
 import { refusalStates } from "./sqlstate.ts";
 import type { WriteGuard, WriteRefusal } from "./write-guards.ts";
@@ -176,6 +177,7 @@ function captureFunction(catalog: Catalog, table: Table, tier: string, op: Write
   _keys text[];
   _cells jsonb[];
   _seen jsonb;
+  _before jsonb;
   _stack text;${memory?.declare ?? ""}
 BEGIN
   IF pg_trigger_depth() > 1 THEN
@@ -187,7 +189,7 @@ BEGIN
     FROM ${source.from};
   IF _rows = 0 THEN
     RETURN NULL;
-  END IF;${raises(table, source.guards)}${seen === null ? "" : readSeen(table, op, source, seen)}${op === "delete" && keepsTombstones(catalog, table) ? keepCells(table) : ""}${moving ? slices(table, "evict", identityColumns(table), evictSource(table), "_moved") : ""}${seen === null || isCut ? "" : recordSeen(table, op, seen)}${recordAll(table, op, isCut ? seen : source)}
+  END IF;${raises(table, source.guards)}${op === "insert" ? checkReinserts(table, tier, catalog, (guards) => raises(table, guards)) : ""}${seen === null ? "" : readSeen(table, op, source, seen)}${op === "delete" && keepsTombstones(catalog, table) ? keepCells(table) : ""}${moving ? slices(table, "evict", identityColumns(table), evictSource(table), "_moved") : ""}${seen === null || isCut ? "" : recordSeen(table, op, seen)}${recordAll(table, op, isCut ? seen : source)}
   RETURN NULL;
 END`;
 }

@@ -50,7 +50,7 @@ function columnDdl(name: string, column: Column): string {
 }
 
 /** The type with its collation, as DDL. */
-function sqlTypeText(type: SqlType): string {
+export function sqlTypeText(type: SqlType): string {
   if (type.kind === "numeric") return `numeric(${type.precision}, ${type.scale})`;
   if (type.kind === "text") return 'text COLLATE "C"';
   return type.kind === "double" ? "double precision" : type.kind;

@@ -11,6 +11,9 @@ import { scopeTables } from "./scope-tables.ts";
 import { stagedPartsDdl } from "./staged-parts-ddl.ts";
 import type { Migration } from "../migrate/migration.ts";
 
+/** Rows that are deleted and keep the values that they had: looked for by inserts, and read in order by snapshots. */
+const deadRowsDdl = `CREATE INDEX row_state_dead_idx ON hayloft.row_state (tenant_id, table_name, row_key) WHERE stamps ? '$cells';`;
+
 /** The engine's own migrations, applied before the application's. */
 export const engineMigrations: readonly Migration[] = [
   { name: "hayloft_0001_initial", sql: engineTables + engineSeal },
@@ -23,4 +26,5 @@ export const engineMigrations: readonly Migration[] = [
   { name: "hayloft_0008_incarnation", sql: engineIncarnation },
   { name: "hayloft_0009_clock", sql: engineClock },
   { name: "hayloft_0010_row_state", sql: rowStateDdl },
+  { name: "hayloft_0011_dead_rows", sql: deadRowsDdl },
 ];

@@ -83,6 +83,12 @@ export function valueOfMemory(rule: MemoryRule, { image, base, entries }: Memory
   return rule.valueOf(base, [known, ...entries]);
 }
 
+/** The value that an operation makes of another value, of which its writer has seen everything. */
+export function valueAfter(rule: MemoryRule, value: CellText, op: Json): CellText {
+  const entry = { stamp: 1n, node: "after", at: 1, isFirst: false, op, seen: NOTHING_SEEN, author: null, tier: null };
+  return valueOfMemory(rule, { image: value, base: null, entries: [entry] });
+}
+
 /** A register whose value is worked out from its memory when somebody asks. */
 class MemoryRegister implements Register {
   readonly stamp: bigint;
@@ -145,7 +151,9 @@ function latestOf({ base, entries }: Memory): Stamp | null {
  *
  * - The base says of each node up to which stamp it holds everything (`seen`). Operations of one node on one row reach the top in
  *   the order of their stamps: an origin's commits come in order, and one that touches a row waits with an earlier one that is
- *   held. So what the top has folded of a node is all that it will ever accept of it up to that stamp.
+ *   held. So what the top has folded of a node is all that it will ever accept of it up to that stamp; what comes later all the same,
+ *   such as a commit that a relay had held and released, it refuses (`refused-late`). What an entry's writer had seen counts as settled
+ *   too, so that an entry is only folded when all of that is here.
  * - Joining a base with entries drops those that it holds, wherever they are, so that each counts once: an entry that arrives
  *   after the base, from a log or a snapshot, changes nothing, and an entry above the base's stamps still counts.
  * - A base made later holds all that an earlier one held. After the top was restored from a backup two bases may each hold

@@ -62,6 +62,10 @@ export function hasSeen(later: MemoryEntry, earlier: Dot): boolean {
 const isFolded = (base: MemoryBase | null, { stamp, node }: Stamp): boolean =>
   base !== null && (base.seen.get(node) ?? 0n) >= stamp;
 
+/** True when a base holds, or has settled, some of what is only now said to have been done. */
+export const isTooLate = (known: Memory | undefined, { entries }: Memory): boolean =>
+  entries.some((entry) => isFolded(known?.base ?? null, entry));
+
 /** Per node the greater of both. */
 export function joinSeen(left: Seen, right: Seen): Seen {
   if (right.size === 0) return left;
@@ -71,7 +75,8 @@ export function joinSeen(left: Seen, right: Seen): Seen {
 }
 
 /** True when the left has seen everything that the right has. */
-const dominates = (left: Seen, right: Seen): boolean => [...right].every(([node, stamp]) => (left.get(node) ?? 0n) >= stamp);
+export const dominates = (left: Seen, right: Seen): boolean =>
+  [...right].every(([node, stamp]) => (left.get(node) ?? 0n) >= stamp);
 
 /**
  * The join of two memories: of each operation one, of images the greater, of bases the one that holds more, and `joinStates`

@@ -1,0 +1,79 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type MemoryFarm, openMemoryFarm } from "../apply/memory-farm.ts";
+import { TENANT, type TestReplica } from "../apply/test-replica.ts";
+import { freshPglite } from "../testing/fresh-pglite.ts";
+import { listLosses } from "./list-losses.ts";
+
+const losses = async (replica: TestReplica, table: string, row: string): Promise<readonly unknown[]> =>
+  (await listLosses(replica.database, { tenant: TENANT, table, key: [row] })).entries.map(({ id, column, rule, lost }) => [
+    id,
+    column,
+    rule,
+    lost.value,
+  ]);
+
+/** Per table what lost; the same entries at every replica that had applied it. */
+async function lostOf(table: string, row: string): Promise<readonly unknown[]> {
+  const { cloud, edge, tablet } = farm;
+  const [first = [], ...others] = await Promise.all(
+    [cloud, edge, tablet].map(async (replica) => await losses(replica, table, row)),
+  );
+  for (const other of others) expect([table, new Set(other)]).toEqual([table, new Set(first)]);
+  return first.map((entry) => (entry as readonly unknown[]).slice(1));
+}
+
+const tables = ["pen", "gate", "herd"];
+const each = async (replica: TestReplica, row: string, sql: string): Promise<void> => {
+  for (const table of tables) await replica.sql(sql.replace("$table", table), [row]);
+};
+
+const INSERT = "insert into $table (tenant_id, id, name, heads) values ('t1', $1, 'old', 3)";
+const tombstone = (column: string, value: string | null): readonly unknown[] => [column, "tombstone", value];
+
+let farm: MemoryFarm;
+beforeAll(async () => {
+  farm = await openMemoryFarm(freshPglite);
+}, 180_000);
+afterAll(async () => await farm.close());
+
+it("of a delete and an update made apart exactly the one that the table lets lose is in every journal", async () => {
+  const { edge, tablet, settle } = farm;
+  await each(edge, "first", INSERT);
+  await settle();
+  await each(tablet, "first", "update $table set name = 'before the delete' where id = $1");
+  await each(edge, "first", "delete from $table where id = $1");
+  await settle();
+  expect(await lostOf("pen", "first")).toEqual([tombstone("name", "before the delete")]);
+  expect(await lostOf("gate", "first")).toEqual([tombstone("name", "before the delete")]);
+  expect(await lostOf("herd", "first")).toEqual([tombstone("$deleted", null)]);
+});
+
+it("an update after a delete that did not know of it loses where deletes win, and else the delete does", async () => {
+  const { edge, tablet, settle } = farm;
+  await each(edge, "second", INSERT);
+  await settle();
+  await each(tablet, "second", "delete from $table where id = $1");
+  await each(edge, "second", "update $table set name = 'after the delete' where id = $1");
+  await settle();
+  expect(await lostOf("pen", "second")).toEqual([tombstone("$deleted", null)]);
+  expect(await lostOf("gate", "second")).toEqual([tombstone("name", "after the delete")]);
+  expect(await lostOf("herd", "second")).toEqual([tombstone("$deleted", null)]);
+});
+
+it("who deletes, inserts again or updates what he has seen makes nobody lose, under each outcome", async () => {
+  const { cloud, edge, tablet, settle } = farm;
+  await each(edge, "third", INSERT);
+  await settle();
+  await each(tablet, "third", "update $table set name = 'seen' where id = $1");
+  await settle();
+  await each(cloud, "third", "delete from $table where id = $1");
+  await settle();
+  await each(edge, "third", INSERT);
+  await settle();
+  await each(tablet, "third", "update $table set name = 'again' where id = $1");
+  await settle();
+  for (const table of tables) {
+    expect(await lostOf(table, "third")).toEqual([]);
+    expect(await cloud.sql(`select name from ${table} where id = 'third'`)).toEqual([{ name: "again" }]);
+  }
+});
