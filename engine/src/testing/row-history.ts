@@ -11,7 +11,7 @@ const TIERS = ["cloud", "edge", "tablet"];
 const nodeOf = (index: number): string => `0000000${String(index)}-0000-7000-8000-000000000000`;
 
 /** A statement with its change, as it travels. */
-export interface Sent {
+interface Sent {
   readonly write: NaiveWrite;
   readonly change: Change;
 }
