@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openPostgresDatabase } from "@hayloft/engine/postgres";
 import { freshDatabaseUrl } from "../testing/fresh-database-url.ts";
 import type { CommandResult } from "../testing/hub-command.ts";
-import { hubCommand } from "../testing/hub-command.ts";
+import { hubCommand, hubCommandHere } from "../testing/hub-command.ts";
 
 let directory: string;
 let databaseUrl: string;
@@ -13,7 +13,7 @@ let drop: () => Promise<void>;
 
 /** A command against this test's database, configured by a file. */
 const run = async (...args: readonly string[]): Promise<CommandResult> =>
-  await hubCommand(["--config", "hub.yaml", ...args], directory);
+  await hubCommandHere(["--config", path.join(directory, "hub.yaml"), ...args]);
 
 async function json(...args: readonly string[]): Promise<unknown> {
   const result = await run(...args, "--json");
@@ -30,7 +30,10 @@ beforeAll(async () => {
   const url = new URL(database.url);
   writeFileSync(path.join(directory, "password"), `${url.password}\n`, { mode: 0o600 });
   url.password = "";
-  writeFileSync(path.join(directory, "hub.yaml"), `database:\n  url: ${url.href}\n  password_file: password\n`);
+  writeFileSync(
+    path.join(directory, "hub.yaml"),
+    `database:\n  url: ${url.href}\n  password_file: ${path.join(directory, "password")}\n`,
+  );
 });
 
 afterAll(async () => {

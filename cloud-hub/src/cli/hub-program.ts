@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { hubSettings } from "../config/hub-settings.ts";
 import { hubVersion } from "../hub/hub-version.ts";
 import type { CommandContext } from "./command-context.ts";
+import type { CommandOutput } from "./run-hub-command.ts";
 import { addJournalCommands } from "./journal-commands.ts";
 import { addMediaCommands } from "./media-commands.ts";
 import { addNodeCommands, addTokenCommands } from "./node-commands.ts";
@@ -18,9 +19,10 @@ import {
 import { addReviewCommands } from "./review-commands.ts";
 import { addServiceCommands } from "./service-commands.ts";
 
-/** All commands of `hayloft-hub`. */
-export function hubProgram(context: CommandContext): Command {
+/** All commands of `hayloft-hub`; help and complaints about usage go to `output`. */
+export function hubProgram(context: CommandContext, output: CommandOutput): Command {
   const program = new Command("hayloft-hub")
+    .configureOutput({ writeOut: (text) => output.out(text), writeErr: (text) => output.err(text) })
     .description("The cloud hub of Hayloft: enrols nodes, holds every tenant's data, serves their sync.")
     .version(hubVersion(), "-V, --version")
     .option("--json", "print results as JSON")

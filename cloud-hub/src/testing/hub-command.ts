@@ -1,6 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { runHubCommand } from "../cli/run-hub-command.ts";
 
 const BIN = fileURLToPath(new URL("../../bin/hayloft-hub.js", import.meta.url));
 
@@ -19,6 +20,14 @@ export async function hubCommand(
   const child = startHubCommand(args, directory, env);
   const [code] = await new Promise<[number | null]>((resolve) => child.process.once("close", (exit) => resolve([exit])));
   return { code, out: child.out(), err: child.err() };
+}
+
+/** The same command line in this process, for tests of many commands: what `main` runs, without starting Node for each. */
+export async function hubCommandHere(args: readonly string[]): Promise<CommandResult> {
+  let out = "";
+  let err = "";
+  const code = await runHubCommand(args, {}, { out: (text) => (out += text), err: (text) => (err += text) });
+  return { code, out, err };
 }
 
 export interface RunningCommand {

@@ -1,5 +1,6 @@
 export type { ChangedSetting } from "./changed-settings.ts";
 export { changedSettings } from "./changed-settings.ts";
+export { effort } from "./effort.ts";
 export { eachDatabase } from "./each-database.ts";
 export { fleetVersions, type FleetVersion } from "./fleet-versions.ts";
 export { freshPglite } from "./fresh-pglite.ts";
