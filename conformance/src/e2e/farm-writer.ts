@@ -67,9 +67,10 @@ export class FarmWriter {
     try {
       return (await this.replica.write(async (_db, tx) => await work(tx))).result;
     } catch (error) {
-      // A value that breaks a constraint here is none of the hub's business. Anything else is a finding.
+      // A value that breaks a constraint here is none of the hub's business, nor is one that sets back a column which only moves
+      // forward (HL004) or is set once (HL006), as of a row that was deleted. Anything else is a finding.
       const state = sqlstateOf(error) ?? (error instanceof HayloftError ? sqlstateOf(error.cause) : null);
-      if (state === null || !/^2[23]/.test(state)) throw error;
+      if (state === null || !/^(2[23]|HL00[46])/.test(state)) throw error;
       this.refused += 1;
       return null;
     }
