@@ -3,7 +3,13 @@ import { encodeSlice } from "../protocol/commit-parts.ts";
 import { encodeFrame } from "../protocol/frame-codec.ts";
 import { proofOf } from "../session/proof.ts";
 import type { SessionEffect } from "../session/session-effect.ts";
-import type { HandshakeAnswer, Positions, ReplicationEvent, SessionEvent } from "../session/session-event.ts";
+import {
+  type HandshakeAnswer,
+  nowhere,
+  type Positions,
+  type ReplicationEvent,
+  type SessionEvent,
+} from "../session/session-event.ts";
 import type { LogHead, ReplicaStorage } from "./replica-storage.ts";
 import type { SessionPorts } from "./session-ports.ts";
 
@@ -173,20 +179,6 @@ async function otherLog(storage: ReplicaStorage, node: string, head: LogHead | u
   const known = (await storage.receivedCursors(node)).find(({ tenant }) => tenant === head.tenant);
   return known === undefined || known.incarnation === head.incarnation ? null : head.incarnation;
 }
-
-const nowhere: Positions = {
-  heads: [],
-  received: [],
-  acknowledged: [],
-  unfinished: [],
-  granted: null,
-  staged: [],
-  copy: null,
-  lives: [],
-  horizons: [],
-  chains: [],
-  offers: [],
-};
 
 async function readPositions(
   { storage }: SessionPorts,

@@ -47,6 +47,21 @@ export interface Positions {
   readonly offers: readonly string[];
 }
 
+/** Of a peer of which nothing is known. */
+export const nowhere: Positions = {
+  heads: [],
+  received: [],
+  acknowledged: [],
+  unfinished: [],
+  granted: null,
+  staged: [],
+  copy: null,
+  lives: [],
+  horizons: [],
+  chains: [],
+  offers: [],
+};
+
 /** What became of an effect of the handshake. */
 export type HandshakeAnswer =
   /** The parent's signature was checked; `signature` is ours, for `prove`. */

@@ -6,7 +6,7 @@ import { childSession, stepChild } from "./child-session.ts";
 import type { LocalSide } from "./local-side.ts";
 import { parentSession, stepParent } from "./parent-session.ts";
 import type { SessionEffect, Step } from "./session-effect.ts";
-import type { Positions, ReplicationEvent, SessionEvent } from "./session-event.ts";
+import { nowhere, type Positions, type ReplicationEvent, type SessionEvent } from "./session-event.ts";
 import { defaultSessionLimits } from "./session-limits.ts";
 
 export const shared = "everyone";
@@ -32,19 +32,6 @@ const head = (of: string, position: number, incarnation = uuid("1")): LogHead =>
   seq: position,
   stamp: 0n,
 });
-const nowhere: Positions = {
-  heads: [],
-  received: [],
-  acknowledged: [],
-  unfinished: [],
-  granted: null,
-  staged: [],
-  copy: null,
-  lives: [],
-  horizons: [],
-  chains: [],
-  offers: [],
-};
 export const grant = { tenant, tier: "edge", role: "crew", scopes: {} };
 export const signature = new Uint8Array(64);
 export const nonce = new Uint8Array(32);
