@@ -3,7 +3,7 @@ import { sabotages } from "./sabotage.ts";
 import { simulate } from "./simulate.ts";
 
 /** More with `node conformance/dist/simulator/main.js --seeds 1000`. */
-const seeds = Number(process.env["HAYLOFT_SEEDS"] ?? "12");
+const seeds = Number(process.env["HAYLOFT_SEEDS"] ?? "24");
 const chaosMs = 20_000;
 
 describe("simulation of three tiers", () => {

@@ -84,8 +84,8 @@ eachDatabase("children before their parents", (open) => {
         expect(new Set(found.map((row) => row["id"]))).toEqual(new Set(expected));
       }
     });
-    await fc.assert(property, { numRuns: effort(3), seed: SEED, endOnFailure: true });
-    expect(waited).toBeGreaterThan(5);
+    await fc.assert(property, { numRuns: effort(6), seed: SEED, endOnFailure: true });
+    expect(waited).toBeGreaterThan(10);
     for (const edge of edges) await pushUp(edge, cloud);
     for (const edge of edges) expect(await listQuarantine(edge.database, TENANT)).toEqual([]);
     await Promise.all([cloud.close(), ...edges.map((edge) => edge.close())]);

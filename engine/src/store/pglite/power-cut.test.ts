@@ -14,7 +14,7 @@ import { openPgliteDatabase } from "./open-pglite-database.ts";
 import { pgliteProgram } from "./pglite-program.ts";
 
 /** States that are opened; another choice of them by HAYLOFT_POWER_SEED. */
-const states = effort(10);
+const states = effort(24);
 const seed = Number(process.env["HAYLOFT_POWER_SEED"] ?? "1");
 const ROWS = 40;
 
