@@ -33,16 +33,32 @@ function verify(publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array)
   }
 }
 
+/** A transaction's work: of which guard, whether it has not ended, and inside which open one it was called. */
+interface Scope {
+  readonly guard: symbol;
+  open: boolean;
+  readonly outer: Scope | null;
+}
+
+/** One for all guards: Node 20 visits every storage that was ever used at each promise, and never forgets one. */
+const scopes = new AsyncLocalStorage<Scope>();
+
+function openScope(of: (scope: Scope) => boolean = () => true): Scope | null {
+  let scope: Scope | null = scopes.getStore() ?? null;
+  while (scope !== null && !(scope.open && of(scope))) scope = scope.outer;
+  return scope;
+}
+
 /** Follows calls through promises and timers. */
 function nestingGuard(): NestingGuard {
-  const storage = new AsyncLocalStorage<{ open: boolean }>();
+  const guard = Symbol("guard");
   return {
     get inside(): boolean {
-      return storage.getStore()?.open === true;
+      return openScope((scope) => scope.guard === guard) !== null;
     },
     run: async (work) => {
-      const scope = { open: true };
-      return await storage.run(scope, async () => {
+      const scope = { guard, open: true, outer: openScope() };
+      return await scopes.run(scope, async () => {
         try {
           return await work();
         } finally {

@@ -1,3 +1,5 @@
+import { executionAsyncResource } from "node:async_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { platform as browser } from "./browser-platform.ts";
@@ -69,5 +71,31 @@ describe("the platforms", () => {
     expect(guard.inside).toBe(false);
     const open = browser.nestingGuard();
     await open.run(async () => await Promise.resolve(expect(open.inside).toBe(false)));
+  });
+
+  it("tells nested transactions of several databases apart, for as long as each is open", async () => {
+    const [outer, inner, other] = [node.nestingGuard(), node.nestingGuard(), node.nestingGuard()];
+    const seen = (): readonly boolean[] => [outer.inside, inner.inside, other.inside];
+    let later: Promise<readonly boolean[]> | null = null;
+    await outer.run(async () => {
+      await inner.run(async () => {
+        later = sleep(20).then(seen);
+        await Promise.resolve();
+        expect(seen()).toEqual([true, true, false]);
+      });
+      expect(seen()).toEqual([true, false, false]);
+    });
+    expect(await later).toEqual([false, false, false]);
+  });
+
+  it("many databases leave nothing behind that each promise of the process would carry", async () => {
+    const carried = async (): Promise<number> =>
+      await node.nestingGuard().run(async () => {
+        await sleep(1);
+        return Object.getOwnPropertySymbols(executionAsyncResource()).length;
+      });
+    const first = await carried();
+    for (let count = 0; count < 20; count += 1) await carried();
+    expect(await carried()).toBe(first);
   });
 });

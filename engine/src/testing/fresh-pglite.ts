@@ -4,7 +4,7 @@ import { WorkerEngine } from "../store/pglite/worker-engine.ts";
 
 /** Engines that no test uses. Each takes 200–350 MB and most of a second to start, and emptying one takes milliseconds. */
 const idle: WorkerEngine[] = [];
-const idleMax = 2;
+const idleMax = 4;
 
 /** A new, empty PGlite database in memory; closing it hands its engine, emptied, to the next test of this process. */
 export async function freshPglite(): Promise<Database> {
