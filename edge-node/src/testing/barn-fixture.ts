@@ -1,8 +1,8 @@
 import type { Clock, Database } from "@hayloft/engine";
-import { ensurePartitions, migrate, newId } from "@hayloft/engine";
-import { freshPglite } from "@hayloft/engine/testing";
+import { ensurePartitions, newId } from "@hayloft/engine";
+import { freshPglite, type Preparation, preparedCatalog } from "@hayloft/engine/testing";
 import type { SeedBarn, Topic } from "@hayloft/schema";
-import { buildEnvelope, envelopeLimits, farmCatalog, farmMigrations, seedFarm, topicFor } from "@hayloft/schema";
+import { buildEnvelope, envelopeLimits, farmCatalog, farmMigrations, seedFarm, seedPlan, topicFor } from "@hayloft/schema";
 import type { MqttMessage } from "../broker/mqtt-message.ts";
 import { Ingress } from "../ingress/ingress.ts";
 
@@ -36,23 +36,27 @@ const NOON_MS = Date.UTC(2026, 4, 2, 12);
 
 const DAY_MS = 86_400_000;
 
-/** Brings an empty database to the farm's schema with one farm of two barns, as if it had come from the hub. */
-async function seedBarns(
-  database: Database,
-  nowMs: number,
-): Promise<{ readonly tenant: string; readonly barns: readonly [SeedBarn, SeedBarn] }> {
-  await migrate(database, { catalog: farmCatalog, migrations: farmMigrations, nodeId: newId(), tier: "edge" });
-  return fillBarns(database, nowMs);
+/** The farm's schema with one farm of two barns, as if it had come from the hub. */
+const preparedBarns = (): Preparation => {
+  const empty = preparedCatalog(farmCatalog, "edge", { migrations: farmMigrations });
+  return {
+    key: `${empty.key} barns`,
+    prepare: async (database) => {
+      await empty.prepare(database);
+      await fillBarns(database, NOON_MS);
+    },
+  };
+};
+
+/** Stores one farm of two barns, as if it had come from the hub, and makes partitions for readings of the last hundred days. */
+export async function fillBarns(database: Database, nowMs: number): Promise<void> {
+  await seedFarm(database, { captured: false });
+  await database.transaction((tx) => ensurePartitions(tx, farmCatalog, nowMs - 100 * DAY_MS, nowMs + 2 * DAY_MS));
 }
 
-/** The same for a database whose schema is there already. */
-export async function fillBarns(
-  database: Database,
-  nowMs: number,
-): Promise<{ readonly tenant: string; readonly barns: readonly [SeedBarn, SeedBarn] }> {
-  const plan = await seedFarm(database, { captured: false });
-  await database.transaction((tx) => ensurePartitions(tx, farmCatalog, nowMs - 100 * DAY_MS, nowMs + 2 * DAY_MS));
-  const [tenant] = plan.tenants;
+/** The tenant and barns that `fillBarns` stores. */
+function filledBarns(): { readonly tenant: string; readonly barns: readonly [SeedBarn, SeedBarn] } {
+  const [tenant] = seedPlan().tenants;
   const [first, second] = tenant?.farms[0]?.barns ?? [];
   if (tenant === undefined || first === undefined || second === undefined) throw new Error("the seed plan has no two barns");
   return { tenant: tenant.tenant_id, barns: [first, second] };
@@ -89,11 +93,10 @@ export class BarnFixture {
     });
   }
 
-  static async open(open: () => Promise<Database> = freshPglite): Promise<BarnFixture> {
-    const clock = new SettableClock(NOON_MS);
-    const database = await open();
-    const { tenant, barns } = await seedBarns(database, clock.nowMs());
-    return new BarnFixture(database, tenant, barns, clock);
+  static async open(): Promise<BarnFixture> {
+    const database = await freshPglite(preparedBarns());
+    const { tenant, barns } = filledBarns();
+    return new BarnFixture(database, tenant, barns, new SettableClock(NOON_MS));
   }
 
   async close(): Promise<void> {

@@ -5,9 +5,9 @@ import { isHayloftError } from "../error/hayloft-error.ts";
 import type { PartFrame } from "../protocol/frame.ts";
 import { listQuarantine } from "../quarantine/held-commit.ts";
 import type { ApplyResult, Grant } from "../replica/replica-storage.ts";
-import type { Database } from "../store/database.ts";
 import { eachDatabase } from "../testing/each-database.ts";
 import { BARN, exchange, TENANT, TestReplica } from "./test-replica.ts";
+import type { OpenDatabase } from "../testing/preparation.ts";
 
 const ROWS = 2_000;
 const fill = (value = "1.00"): string =>
@@ -16,9 +16,9 @@ const fill = (value = "1.00"): string =>
 
 const withCode = (code: string): unknown => expect.toSatisfy((error: unknown) => isHayloftError(error) && error.code === code);
 
-async function pair(open: () => Promise<Database>): Promise<readonly [TestReplica, TestReplica]> {
-  const cloud = await TestReplica.open(await open(), "cloud");
-  const edge = await TestReplica.open(await open(), "edge");
+async function pair(open: OpenDatabase): Promise<readonly [TestReplica, TestReplica]> {
+  const cloud = await TestReplica.open(open, "cloud");
+  const edge = await TestReplica.open(open, "edge");
   await cloud.sql(BARN, ["b1", "Barn one"]);
   await cloud.sql(BARN, ["b2", "Barn two"]);
   await exchange(edge, cloud);
@@ -146,7 +146,7 @@ eachDatabase("commits in parts", (open) => {
 
   it("goes through a relay under its own hash, and down only as far as the grant allows, with rows that move", async () => {
     const [cloud, edge] = await pair(open);
-    const tablet = await TestReplica.open(await open(), "tablet");
+    const tablet = await TestReplica.open(open, "tablet");
     await cloud.sql(
       `insert into replica_node (tenant_id, id, name, tier, role, public_key) values ('t1', $1, 'tablet', 'tablet', 'worker', 'k')`,
       [tablet.nodeId],
@@ -162,7 +162,7 @@ eachDatabase("commits in parts", (open) => {
     for (const part of relayed) await give(cloud, edge, part);
     expect(await cloud.digest(["note"])).toEqual(await tablet.digest(["note"]));
 
-    const guest = await TestReplica.open(await open(), "edge");
+    const guest = await TestReplica.open(open, "edge");
     const grant = guest.grant({ barn: ["b1"] });
     const take = async (after: number): Promise<readonly PartFrame[]> => {
       const parts = await partsOf(cloud, guest, "down", after, grant);

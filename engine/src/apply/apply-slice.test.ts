@@ -3,17 +3,18 @@ import { expect, it } from "vitest";
 import { isHayloftError } from "../error/hayloft-error.ts";
 import { newId } from "../identity/new-id.ts";
 import type { LogSlice } from "../replica/replica-storage.ts";
-import type { Database, SqlSession } from "../store/database.ts";
+import type { SqlSession } from "../store/database.ts";
 import { eachDatabase } from "../testing/each-database.ts";
 import { CrashError, failingDatabase } from "./failing-database.ts";
 import { BARN, exchange, newReading, pullDown, pushUp, TENANT, TestReplica } from "./test-replica.ts";
+import type { OpenDatabase } from "../testing/preparation.ts";
 
 const withCode = (code: string): unknown =>
   expect.toSatisfy((error: unknown) => error instanceof Error && isHayloftError(error) && error.code === code);
 
-async function pair(open: () => Promise<Database>): Promise<readonly [TestReplica, TestReplica]> {
-  const cloud = await TestReplica.open(await open(), "cloud");
-  const edge = await TestReplica.open(await open(), "edge");
+async function pair(open: OpenDatabase): Promise<readonly [TestReplica, TestReplica]> {
+  const cloud = await TestReplica.open(open, "cloud");
+  const edge = await TestReplica.open(open, "edge");
   await cloud.sql(BARN, ["b1", "Barn one"]);
   await cloud.sql(BARN, ["b2", "Barn two"]);
   await exchange(edge, cloud);
@@ -33,7 +34,7 @@ async function writeEverything(edge: TestReplica): Promise<void> {
 eachDatabase("apply", (open) => {
   it("T-C5 insert, update and delete under each rule, at each permitted tier, end equal at cloud, edge and tablet", async () => {
     const [cloud, edge] = await pair(open);
-    const tablet = await TestReplica.open(await open(), "tablet");
+    const tablet = await TestReplica.open(open, "tablet");
     const settle = async (): Promise<void> => {
       for (let round = 0; round < 2; round += 1) {
         await exchange(tablet, edge);
@@ -222,7 +223,7 @@ eachDatabase("apply", (open) => {
 
   it("commits of two children and of local writers meet in the same rows at the same time and end equal everywhere", async () => {
     const [cloud, edge] = await pair(open);
-    const second = await TestReplica.open(await open(), "edge");
+    const second = await TestReplica.open(open, "edge");
     await exchange(second, cloud);
     const children = [edge, second];
     const count =
@@ -267,7 +268,7 @@ eachDatabase("apply", (open) => {
     const [cloud, edge] = await pair(open);
     await edge.sql(newReading("e1"));
     const [head] = await cloud.storage.heads([TENANT]);
-    const slow = await TestReplica.open(await open(), "cloud", { clock: { nowMs: () => Date.now() - 3_600_000 } });
+    const slow = await TestReplica.open(open, "cloud", { clock: { nowMs: () => Date.now() - 3_600_000 } });
     await slow.sql(BARN, ["b1", "Barn one"]);
     const [before] = await slow.storage.heads([TENANT]);
     const slice = await edge.slice(slow, "up", 0);
@@ -285,8 +286,8 @@ eachDatabase("apply", (open) => {
       const { rows } = await tx.query<{ count: number }>("select count(*) as count from reading");
       seen.push(String(rows[0]?.count));
     };
-    const cloud = await TestReplica.open(await open(), "cloud", { projections: { reading: project } });
-    const edge = await TestReplica.open(await open(), "edge");
+    const cloud = await TestReplica.open(open, "cloud", { projections: { reading: project } });
+    const edge = await TestReplica.open(open, "edge");
     await cloud.sql(BARN, ["b1", "Barn one"]);
     await exchange(edge, cloud);
     await edge.sql(newReading("e1"));

@@ -53,7 +53,7 @@ const change = (table: string, op: Change["op"], row: Row): Change => ({
 
 eachDatabase("authority", (open) => {
   const start = async (): Promise<readonly [TestReplica, Forger]> => {
-    const cloud = await TestReplica.open(await open(), "cloud");
+    const cloud = await TestReplica.open(open, "cloud");
     await cloud.sql(BARN, ["b1", "Barn one"]);
     await cloud.sql(BARN, ["b2", "Barn two"]);
     return [cloud, new Forger(cloud)];

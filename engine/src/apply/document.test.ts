@@ -5,9 +5,9 @@ import { column, lastWriterWins } from "../catalog/rule.ts";
 import { forever, table } from "../catalog/table.ts";
 import { compactMemories } from "../log/compact-memories.ts";
 import { pruneLog } from "../log/prune-log.ts";
-import type { Database } from "../store/database.ts";
 import { eachDatabase } from "../testing/each-database.ts";
 import { exchange, pullDown, TestReplica } from "./test-replica.ts";
+import type { OpenDatabase } from "../testing/preparation.ts";
 
 const pages = table("pages", {
   group: "sample",
@@ -53,10 +53,10 @@ interface Farm {
   readonly close: () => Promise<void>;
 }
 
-async function openFarm(open: () => Promise<Database>): Promise<Farm> {
-  const cloud = await TestReplica.open(await open(), "cloud", { catalog: sample });
-  const edge = await TestReplica.open(await open(), "edge", { catalog: sample });
-  const tablet = await TestReplica.open(await open(), "tablet", { catalog: sample });
+async function openFarm(open: OpenDatabase): Promise<Farm> {
+  const cloud = await TestReplica.open(open, "cloud", { catalog: sample });
+  const edge = await TestReplica.open(open, "edge", { catalog: sample });
+  const tablet = await TestReplica.open(open, "tablet", { catalog: sample });
   const settle = async (): Promise<void> => {
     for (let round = 0; round < 2; round += 1) {
       await exchange(tablet, edge);

@@ -9,7 +9,7 @@ import { TestReplica } from "./test-replica.ts";
 let cloud: TestReplica;
 let forger: Forger;
 beforeAll(async () => {
-  cloud = await TestReplica.open(await freshPglite(), "cloud", { catalog: sampleMemory });
+  cloud = await TestReplica.open(freshPglite, "cloud", { catalog: sampleMemory });
   forger = new Forger(cloud);
 }, 180_000);
 afterAll(async () => await cloud.close());
@@ -103,7 +103,7 @@ it("F-G8 operations under another author's name are refused, and count under the
 });
 
 it("a parent's row with stamps that nobody can read is set aside, and what comes with it is applied", async () => {
-  const edge = await TestReplica.open(await freshPglite(), "edge", { catalog: sampleMemory });
+  const edge = await TestReplica.open(freshPglite, "edge", { catalog: sampleMemory });
   const broken = ["{", '{"$deleted": ["x", "y"]}', '{"$memory": {"heads": {"ops": [["x"]]}}}', '{"$gone": {"a": "b"}}'];
   const commits = broken.map((stamps, index) => ({
     tenant: "t1",

@@ -12,8 +12,8 @@ eachDatabase("failures of one commit", (open) => {
       for (const value of change.values.flat()) project(value ?? "");
       await Promise.resolve();
     };
-    const cloud = await TestReplica.open(await open(), "cloud", { projections: { entry } });
-    const edge = await TestReplica.open(await open(), "edge");
+    const cloud = await TestReplica.open(open, "cloud", { projections: { entry } });
+    const edge = await TestReplica.open(open, "edge");
     await cloud.sql(BARN, ["b1", "Barn one"]);
     await exchange(edge, cloud);
     return [cloud, edge];

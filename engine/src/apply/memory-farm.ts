@@ -1,6 +1,6 @@
-import type { Database } from "../store/database.ts";
 import { sampleMemory } from "./sample-memory.ts";
 import { exchange, pullDown, TestReplica } from "./test-replica.ts";
+import type { OpenDatabase } from "../testing/preparation.ts";
 
 /** A hub, an edge under it and a tablet under that, for the tests of rules with memory. */
 export interface MemoryFarm {
@@ -14,14 +14,14 @@ export interface MemoryFarm {
   readonly close: () => Promise<void>;
 }
 
-export async function openMemoryFarm(open: () => Promise<Database>): Promise<MemoryFarm> {
+export async function openMemoryFarm(open: OpenDatabase): Promise<MemoryFarm> {
   const catalog = sampleMemory;
-  const cloud = await TestReplica.open(await open(), "cloud", { catalog });
-  const edge = await TestReplica.open(await open(), "edge", { catalog });
-  const tablet = await TestReplica.open(await open(), "tablet", { catalog });
+  const cloud = await TestReplica.open(open, "cloud", { catalog });
+  const edge = await TestReplica.open(open, "edge", { catalog });
+  const tablet = await TestReplica.open(open, "tablet", { catalog });
   const others: TestReplica[] = [];
   const another = async (tier: string): Promise<TestReplica> => {
-    const replica = await TestReplica.open(await open(), tier, { catalog });
+    const replica = await TestReplica.open(open, tier, { catalog });
     others.push(replica);
     return replica;
   };

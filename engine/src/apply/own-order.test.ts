@@ -8,7 +8,7 @@ const NOTE = "insert into note (tenant_id, id, barn_id, title, body) values ('t1
 
 eachDatabase("several changes of one row in one commit", (open) => {
   it("apply in the order in which the transaction made them, whatever their values", async () => {
-    const [cloud, edge] = [await TestReplica.open(await open(), "cloud"), await TestReplica.open(await open(), "edge")];
+    const [cloud, edge] = [await TestReplica.open(open, "cloud"), await TestReplica.open(open, "edge")];
     await cloud.sql(BARN, ["b1", "Barn one"]);
     await exchange(edge, cloud);
     await edge.sql(NOTE, [back, "first", "first"]);

@@ -7,13 +7,13 @@ import { newId } from "../identity/new-id.ts";
 import { nodeTable } from "../identity/node-table.ts";
 import { listQuarantine } from "../quarantine/held-commit.ts";
 import { readReceipt } from "../receipt/read-receipt.ts";
-import type { Database } from "../store/database.ts";
 import { eachDatabase } from "../testing/each-database.ts";
 import { BARN, exchange, newReading, pullDown, pushUp, TENANT, TestReplica } from "./test-replica.ts";
+import type { OpenDatabase } from "../testing/preparation.ts";
 
-async function farm(open: () => Promise<Database>): Promise<readonly [TestReplica, TestReplica]> {
-  const cloud = await TestReplica.open(await open(), "cloud");
-  const edge = await TestReplica.open(await open(), "edge");
+async function farm(open: OpenDatabase): Promise<readonly [TestReplica, TestReplica]> {
+  const cloud = await TestReplica.open(open, "cloud");
+  const edge = await TestReplica.open(open, "edge");
   await cloud.sql(BARN, ["b1", "Barn one"]);
   await exchange(edge, cloud);
   return [cloud, edge];
@@ -175,7 +175,7 @@ eachDatabase("refusals", (open) => {
     const id = newId();
     await edge.sql("insert into note (tenant_id, id, barn_id, title) values ('t1', $1, 'b7', 'early')", [id]);
     await edge.sql("insert into entry values ('t1', $1, 'b1', 'flows', 1)", [newId()]);
-    const other = await TestReplica.open(await open(), "edge");
+    const other = await TestReplica.open(open, "edge");
     await edge.sql("update note set title = 'early, changed'");
     const pushed = await pushUp(edge, cloud);
     expect(pushed).toMatchObject({ commitsApplied: 1 });
@@ -261,7 +261,7 @@ eachDatabase("refusals", (open) => {
 });
 
 /** A hub that is stricter than its edge, with a table that refers to another one that the edge writes. */
-async function linkedFarm(open: () => Promise<Database>): Promise<readonly [TestReplica, TestReplica]> {
+async function linkedFarm(open: OpenDatabase): Promise<readonly [TestReplica, TestReplica]> {
   const everywhere = { cloud: forever, edge: forever };
   const common = {
     group: "sample",
@@ -284,8 +284,8 @@ async function linkedFarm(open: () => Promise<Database>): Promise<readonly [Test
   const tiers = ["cloud", "edge"] as const;
   const tables = [visit, line, nodeTable(tiers)];
   const linked = catalog({ name: "linked", version: 1, oldestVersion: 1, tiers, scopes: [], sharedTenant: "shared", tables });
-  const cloud = await TestReplica.open(await open(), "cloud", { catalog: linked });
-  const edge = await TestReplica.open(await open(), "edge", { catalog: linked });
+  const cloud = await TestReplica.open(open, "cloud", { catalog: linked });
+  const edge = await TestReplica.open(open, "edge", { catalog: linked });
   await cloud.database.script("alter table visit add constraint strict check (grade < 10)");
   return [cloud, edge];
 }

@@ -10,8 +10,8 @@ const NOTE = "insert into note (tenant_id, id, barn_id, title) values ('t1', $1,
 
 eachDatabase("relayed authors", (open) => {
   const start = async (): Promise<readonly [TestReplica, TestReplica, TestReplica]> => {
-    const cloud = await TestReplica.open(await open(), "cloud");
-    const [one, two] = [await TestReplica.open(await open(), "edge"), await TestReplica.open(await open(), "edge")];
+    const cloud = await TestReplica.open(open, "cloud");
+    const [one, two] = [await TestReplica.open(open, "edge"), await TestReplica.open(open, "edge")];
     await cloud.sql(BARN, ["b1", "Barn one"]);
     for (const edge of [one, two]) {
       await exchange(edge, cloud);

@@ -8,6 +8,8 @@ import { migrate } from "../migrate/migrate.ts";
 import type { ApplyResult, Grant, LogSlice } from "../replica/replica-storage.ts";
 import { SqlReplicaStorage, type SqlReplicaStorageOptions } from "../replica/sql-replica-storage.ts";
 import type { Database, SqlSession } from "../store/database.ts";
+import type { OpenDatabase } from "../testing/preparation.ts";
+import { preparedCatalog } from "../testing/prepared-catalog.ts";
 import { sampleFarm } from "./sample-farm.ts";
 
 /** The tenant that the tests write for. */
@@ -30,8 +32,9 @@ export class TestReplica {
     this.catalog = options.catalog;
   }
 
+  /** Opens one on a database that is prepared for its catalog. */
   static async open(
-    database: Database,
+    open: OpenDatabase,
     tier: string,
     options: {
       readonly catalog?: Catalog;
@@ -42,6 +45,7 @@ export class TestReplica {
   ): Promise<TestReplica> {
     const catalog = options.catalog ?? sampleFarm;
     const nodeId = options.nodeId ?? newId();
+    const database = await open(preparedCatalog(catalog, tier));
     await migrate(database, { catalog, migrations: [{ name: "0001_initial", sql: catalogDdl(catalog) }], nodeId, tier });
     const extra = {
       ...(options.clock && { clock: options.clock }),

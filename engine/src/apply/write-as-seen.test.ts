@@ -9,6 +9,7 @@ import { quarantineTables } from "../quarantine/quarantine-tables.ts";
 import type { Database, SqlSession } from "../store/database.ts";
 import { eachDatabase } from "../testing/each-database.ts";
 import { exchange, pushUp, TENANT, TestReplica } from "./test-replica.ts";
+import type { OpenDatabase } from "../testing/preparation.ts";
 
 const tiers = ["cloud", "edge"] as const;
 const memo = table("memo", {
@@ -39,10 +40,8 @@ interface Pair {
 }
 
 /** A cloud and an edge that hold the same rows, of two commits. */
-async function pair(open: () => Promise<Database>): Promise<Pair> {
-  const [cloud, edge] = await Promise.all(
-    tiers.map(async (tier) => await TestReplica.open(await open(), tier, { catalog: memos })),
-  );
+async function pair(open: OpenDatabase): Promise<Pair> {
+  const [cloud, edge] = await Promise.all(tiers.map(async (tier) => await TestReplica.open(open, tier, { catalog: memos })));
   if (cloud === undefined || edge === undefined) throw new Error("no replica");
   const ids = Array.from({ length: 6 }, () => newId()).sort();
   for (const half of [ids.slice(0, 3), ids.slice(3)])

@@ -33,8 +33,8 @@ const tasks = catalog({
 
 eachDatabase("rights to write", (open) => {
   const start = async (): Promise<readonly [TestReplica, TestReplica]> => {
-    const cloud = await TestReplica.open(await open(), "cloud", { catalog: tasks });
-    const edge = await TestReplica.open(await open(), "edge", { catalog: tasks });
+    const cloud = await TestReplica.open(open, "cloud", { catalog: tasks });
+    const edge = await TestReplica.open(open, "edge", { catalog: tasks });
     await cloud.sql("insert into task values ('t1', 'a', 'Feed', null)");
     await exchange(edge, cloud);
     return [cloud, edge];

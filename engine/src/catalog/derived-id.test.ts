@@ -1,13 +1,12 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { migrated } from "../sql/sample-database.ts";
+import { sampleDatabase } from "../sql/sample-database.ts";
 import { eachDatabase } from "../testing/index.ts";
 import { derivedId } from "./derived-id.ts";
 
 eachDatabase("derivedId", (open) => {
   it("equals hayloft.derived_id for any key, and is a uuid v8", async () => {
-    const database = await open();
-    await migrated(database, "edge");
+    const database = await sampleDatabase(open, "edge");
     const part = fc.option(fc.string({ unit: "grapheme", maxLength: 20 }).map((value) => value.replaceAll("\u0000", "")));
     await fc.assert(
       fc.asyncProperty(
@@ -26,8 +25,7 @@ eachDatabase("derivedId", (open) => {
   });
 
   it("is what a row with a natural key gets, whatever id and settings its writer used", async () => {
-    const database = await open();
-    await migrated(database, "edge");
+    const database = await sampleDatabase(open, "edge");
     await database.transaction(async (tx) => {
       await tx.script(`set local datestyle = 'SQL, DMY'; set local timezone = 'Asia/Tokyo';
         insert into daily_count (tenant_id, id, farm_id, day, weight, animals)

@@ -8,8 +8,8 @@ import { digestTables } from "./digest-tables.ts";
 
 eachDatabase("digest", (open) => {
   it("is equal for equal rows in any order, on the other database and under other client settings", async () => {
-    const left = await TestReplica.open(await open(), "cloud");
-    const right = await TestReplica.open(await freshPglite(), "cloud");
+    const left = await TestReplica.open(open, "cloud");
+    const right = await TestReplica.open(freshPglite, "cloud");
     const ids = [newId(), newId(), newId()];
     await left.sql(BARN, ["b1", "one"]);
     await right.sql(BARN, ["b1", "one"]);
@@ -31,8 +31,8 @@ eachDatabase("digest", (open) => {
   });
 
   it("differs for every kind of difference, and the difference is named", async () => {
-    const left = await TestReplica.open(await open(), "cloud");
-    const right = await TestReplica.open(await open(), "cloud");
+    const left = await TestReplica.open(open, "cloud");
+    const right = await TestReplica.open(open, "cloud");
     for (const { database } of [left, right])
       await database.query("insert into barn values ('t1', 'b1', 'one', null, 5), ('t1', 'b2', 'two', 'x', null)");
     expect(await diffTables(left.database, right.database, left.catalog, TENANT)).toEqual([]);
@@ -51,7 +51,7 @@ eachDatabase("digest", (open) => {
   });
 
   it("covers only the tables and the window asked for", async () => {
-    const replica = await TestReplica.open(await open(), "edge");
+    const replica = await TestReplica.open(open, "edge");
     await replica.database.script("alter table reading drop constraint reading_tenant_id_barn_id_fkey");
     await replica.sql(
       "insert into reading select 't1', gen_random_uuid(), 'b1', n, 'e' || n, timestamptz '2026-01-01' + n * interval '1 day' from generate_series(0, 9) n",

@@ -10,10 +10,7 @@ import { sha256 } from "../commit/sha256.ts";
 const NOTE = "insert into note (tenant_id, id, barn_id, title) values ('t1', $1, 'b1', 'n')";
 
 it("S9.4 a parent that lost commits which their author has pruned takes the rest, and notes what is gone for certain", async () => {
-  const [cloud, edge] = [
-    await TestReplica.open(await freshPostgres(), "cloud"),
-    await TestReplica.open(await freshPostgres(), "edge"),
-  ];
+  const [cloud, edge] = [await TestReplica.open(freshPostgres, "cloud"), await TestReplica.open(freshPostgres, "edge")];
   await cloud.sql(BARN, ["b1", "Barn one"]);
   await pullDown(edge, cloud);
   const barn = (await edge.storage.heads([TENANT]))[0]?.position ?? 0;
@@ -49,8 +46,8 @@ it("S9.4 a parent that lost commits which their author has pruned takes the rest
 });
 
 it("F-C6 a commit of a child's own whose name is taken is believed to be the known one only when it was compared", async () => {
-  const cloud = await TestReplica.open(await freshPostgres(), "cloud");
-  const edge = await TestReplica.open(await freshPostgres(), "edge");
+  const cloud = await TestReplica.open(freshPostgres, "cloud");
+  const edge = await TestReplica.open(freshPostgres, "edge");
   await cloud.sql(BARN, ["b1", "Barn one"]);
   await pullDown(edge, cloud);
   const barn = (await edge.storage.heads([TENANT]))[0]?.position ?? 0;

@@ -10,7 +10,7 @@ import { enrol, type Harbour, type HarbourReplica, type harbourCatalog, tenant }
 import type { Database } from "../store/database.ts";
 import { openPgliteDatabase } from "../store/pglite/open-pglite-database.ts";
 import { openPostgresDatabase } from "../store/postgres/open-postgres-database.ts";
-import { dropPostgres, freshPostgres, freshPostgresUrl } from "../testing/fresh-postgres.ts";
+import { dropPostgres, freshPostgresUrl } from "../testing/fresh-postgres.ts";
 import { tempDir } from "../testing/temp-dir.ts";
 
 /** Replicas whose directories the tests copy and put back. */
@@ -23,7 +23,7 @@ export interface Shore {
 
 /** A hub on Postgres that serves children. */
 export async function shore(harbour: Harbour, more: Partial<OpenReplicaOptions<typeof harbourCatalog>> = {}): Promise<Shore> {
-  const { replica: hub, identity } = await harbour.hub(harbour.own(await freshPostgres()), more);
+  const { replica: hub, identity } = await harbour.hub(await harbour.fresh("cloud"), more);
   const { url } = await harbour.serve(hub);
   return {
     harbour,

@@ -5,10 +5,10 @@ import { explanationText } from "../explain/explanation-text.ts";
 import { newId } from "../identity/new-id.ts";
 import { pruneLog } from "../log/prune-log.ts";
 import { eachDatabase } from "../testing/each-database.ts";
-import type { Database } from "../store/database.ts";
 import { listLosses } from "./list-losses.ts";
 import { undoLoss } from "./undo-loss.ts";
 import type { JournalEntry } from "./journal.ts";
+import type { OpenDatabase } from "../testing/preparation.ts";
 
 interface Pair {
   readonly cloud: TestReplica;
@@ -17,10 +17,10 @@ interface Pair {
 }
 
 /** A cloud and an edge that both hold one note. */
-async function pair(open: () => Promise<Database>): Promise<Pair> {
-  const cloud = await TestReplica.open(await open(), "cloud");
+async function pair(open: OpenDatabase): Promise<Pair> {
+  const cloud = await TestReplica.open(open, "cloud");
   await cloud.sql(BARN, ["b1", "Barn one"]);
-  const edge = await TestReplica.open(await open(), "edge");
+  const edge = await TestReplica.open(open, "edge");
   await exchange(edge, cloud);
   const note = newId();
   await edge.sql("insert into note (tenant_id, id, barn_id, title, price) values ('t1', $1, 'b1', 'first', 1.00)", [note]);

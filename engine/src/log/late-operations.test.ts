@@ -9,7 +9,7 @@ import { compactMemories } from "./compact-memories.ts";
 
 let cloud: TestReplica;
 beforeAll(async () => {
-  cloud = await TestReplica.open(await freshPglite(), "cloud", { catalog: sampleMemory });
+  cloud = await TestReplica.open(freshPglite, "cloud", { catalog: sampleMemory });
 }, 180_000);
 afterAll(async () => await cloud.close());
 

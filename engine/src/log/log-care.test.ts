@@ -11,9 +11,9 @@ const HOUR_MS = 3_600_000;
 
 eachDatabase("care of the log", (open) => {
   it("F-C3 commits stamped by a clock that was ahead are stamped anew, with their chain and their rows' stamps, and sent", async () => {
-    const cloud = await TestReplica.open(await open(), "cloud");
+    const cloud = await TestReplica.open(open, "cloud");
     await cloud.sql(BARN, ["b1", "Barn one"]);
-    const edge = await TestReplica.open(await open(), "edge");
+    const edge = await TestReplica.open(open, "edge");
     await exchange(edge, cloud);
     const ahead = BigInt(Date.now() + 24 * HOUR_MS) << 16n;
     await edge.sql("update hayloft.head set stamp = $1", [ahead]);
@@ -41,9 +41,9 @@ eachDatabase("care of the log", (open) => {
   });
 
   it("prunes only what the parent has acknowledged and the retention no longer holds, and keeps receipts", async () => {
-    const cloud = await TestReplica.open(await open(), "cloud");
+    const cloud = await TestReplica.open(open, "cloud");
     await cloud.sql(BARN, ["b1", "Barn one"]);
-    const edge = await TestReplica.open(await open(), "edge");
+    const edge = await TestReplica.open(open, "edge");
     await exchange(edge, cloud);
     await edge.sql(newReading("e1"));
     await edge.sql(newReading("e2"));
@@ -70,8 +70,8 @@ eachDatabase("care of the log", (open) => {
   });
 
   it("a log is read in slices of limited rows and bytes, and a large commit goes alone", async () => {
-    const edge = await TestReplica.open(await open(), "edge");
-    const cloud = await TestReplica.open(await open(), "cloud");
+    const edge = await TestReplica.open(open, "edge");
+    const cloud = await TestReplica.open(open, "cloud");
     await edge.database.script("alter table reading drop constraint reading_tenant_id_barn_id_fkey");
     for (let event = 0; event < 6; event += 1) await edge.sql(newReading(`e${String(event)}`));
     await edge.sql(
@@ -93,8 +93,8 @@ eachDatabase("care of the log", (open) => {
   });
 
   it("an acknowledgement beyond our log is history-diverged, one of another incarnation is ignored", async () => {
-    const cloud = await TestReplica.open(await open(), "cloud");
-    const edge = await TestReplica.open(await open(), "edge");
+    const cloud = await TestReplica.open(open, "cloud");
+    const edge = await TestReplica.open(open, "edge");
     const [head] = await edge.storage.heads([TENANT]);
     const ack = { peer: cloud.nodeId, tenant: TENANT, position: 5, top: true, outcomes: [] };
     await expect(edge.storage.recordAcknowledgement({ ...ack, incarnation: head?.incarnation ?? "" })).rejects.toThrow(

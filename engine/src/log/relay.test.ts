@@ -3,8 +3,8 @@ import { BARN, exchange, pullDown, pushUp, TENANT, TestReplica } from "../apply/
 import { newId } from "../identity/new-id.ts";
 import { listQuarantine } from "../quarantine/held-commit.ts";
 import { readReceipt } from "../receipt/read-receipt.ts";
-import type { Database } from "../store/database.ts";
 import { eachDatabase } from "../testing/each-database.ts";
+import type { OpenDatabase } from "../testing/preparation.ts";
 
 interface Tree {
   readonly cloud: TestReplica;
@@ -16,12 +16,12 @@ interface Tree {
 }
 
 /** cloud – edge – two tablets, and cloud – another edge. */
-async function tree(open: () => Promise<Database>): Promise<Tree> {
-  const cloud = await TestReplica.open(await open(), "cloud");
-  const edge = await TestReplica.open(await open(), "edge");
-  const other = await TestReplica.open(await open(), "edge");
-  const tablet = await TestReplica.open(await open(), "tablet");
-  const second = await TestReplica.open(await open(), "tablet");
+async function tree(open: OpenDatabase): Promise<Tree> {
+  const cloud = await TestReplica.open(open, "cloud");
+  const edge = await TestReplica.open(open, "edge");
+  const other = await TestReplica.open(open, "edge");
+  const tablet = await TestReplica.open(open, "tablet");
+  const second = await TestReplica.open(open, "tablet");
   await cloud.sql(BARN, ["b1", "Barn one"]);
   for (const node of [tablet, second]) {
     await cloud.sql(

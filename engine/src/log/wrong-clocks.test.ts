@@ -4,8 +4,8 @@ import { stampOfMs } from "../clock/hybrid-clock.ts";
 import { isHayloftError } from "../error/hayloft-error.ts";
 import { newId } from "../identity/new-id.ts";
 import { notePeer } from "../replica/note-peer.ts";
-import type { Database } from "../store/database.ts";
 import { eachDatabase } from "../testing/each-database.ts";
+import type { OpenDatabase } from "../testing/preparation.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -18,11 +18,11 @@ interface Barn {
 }
 
 /** cloud – edge – two tablets, and a note that all of them have. */
-async function barn(open: () => Promise<Database>): Promise<Barn> {
-  const cloud = await TestReplica.open(await open(), "cloud");
-  const edge = await TestReplica.open(await open(), "edge");
-  const tablet = await TestReplica.open(await open(), "tablet");
-  const second = await TestReplica.open(await open(), "tablet");
+async function barn(open: OpenDatabase): Promise<Barn> {
+  const cloud = await TestReplica.open(open, "cloud");
+  const edge = await TestReplica.open(open, "edge");
+  const tablet = await TestReplica.open(open, "tablet");
+  const second = await TestReplica.open(open, "tablet");
   await cloud.sql(BARN, ["b1", "Barn one"]);
   for (const node of [tablet, second])
     await cloud.sql(
@@ -151,8 +151,8 @@ eachDatabase("wrong clocks", (open) => {
   });
 
   it("F-C5 F-C3 a clock that is known to be ahead stamps by the parent's time, also after a restart, and one that went back breaks no order", async () => {
-    const edge = await TestReplica.open(await open(), "edge");
-    const cloud = await TestReplica.open(await open(), "cloud");
+    const edge = await TestReplica.open(open, "edge");
+    const cloud = await TestReplica.open(open, "cloud");
     await cloud.sql(BARN, ["b1", "Barn one"]);
     await exchange(edge, cloud);
     const hub = cloud.nodeId;

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { sampleCatalog } from "../sql/sample-catalog.ts";
-import { applying, logOf, migrated } from "../sql/sample-database.ts";
+import { applying, logOf, sampleDatabase } from "../sql/sample-database.ts";
 import type { Database } from "../store/database.ts";
 import { eachDatabase } from "../testing/index.ts";
 import { ensurePartitions, monthsBetween } from "./ensure-partitions.ts";
@@ -31,8 +31,7 @@ it("S8.4 monthsBetween covers both ends, year changes and a single instant", () 
 
 eachDatabase("ensurePartitions", (open) => {
   it("S8.4 partitions are made ahead once, and rows at the edges of a month, late and future ones find theirs", async () => {
-    const database = await open();
-    await migrated(database, "edge");
+    const database = await sampleDatabase(open, "edge");
     const span = [Date.parse("2027-12-15T00:00:00Z"), Date.parse("2028-02-01T00:00:00Z")] as const;
     const made = await database.transaction(async (tx) => await ensurePartitions(tx, sampleCatalog, ...span));
     expect(made).toEqual(["reading_p2027_12", "reading_p2028_01", "reading_p2028_02"]);
@@ -53,8 +52,7 @@ eachDatabase("ensurePartitions", (open) => {
   });
 
   it("S8.4 moves waiting rows out of the default partition, without a change in the log, and guards the new partition", async () => {
-    const database = await open();
-    await migrated(database, "edge");
+    const database = await sampleDatabase(open, "edge");
     await database.script(insert("2024-01-05 00:00:00+00") + insert("2024-02-05 00:00:00+00"));
     const before = await logOf(database, "t1");
     await database.transaction(
@@ -74,8 +72,7 @@ eachDatabase("ensurePartitions", (open) => {
   });
 
   it("keeps foreign keys to and from a partitioned table while rows move", async () => {
-    const database = await open();
-    await migrated(database, "edge");
+    const database = await sampleDatabase(open, "edge");
     await applying(
       database,
       `create table mark (tenant_id text collate "C", reading_id uuid, reading_at timestamptz, primary key (tenant_id, reading_id),

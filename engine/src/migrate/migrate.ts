@@ -15,9 +15,13 @@ import type { Migration } from "./migration.ts";
 import { checkMigrationNames, pendingMigrations } from "./pending-migrations.ts";
 import { upgradeReplica } from "./upgrade-replica.ts";
 
+/** The node of a database that is prepared for whichever node takes it over: an image, a template. */
+export const unownedNode = "00000000-0000-0000-0000-000000000000";
+
 export interface MigrateOptions {
   readonly catalog: Catalog;
   readonly migrations: readonly Migration[];
+  /** `unownedNode` prepares a database that the next node to migrate it owns. */
   readonly nodeId: string;
   readonly tier: string;
   /** What one local transaction may change at most; default 1,000,000 rows and 256 MiB. */
@@ -121,7 +125,8 @@ async function checkOwner(tx: SqlSession, options: MigrateOptions, migrated: boo
     "select node_id::text, tier, catalog_name from hayloft.replica",
   );
   for (const row of found.rows) {
-    if (row.node_id !== options.nodeId.toLowerCase() || row.tier !== options.tier || row.catalog_name !== options.catalog.name) {
+    const foreign = row.node_id !== options.nodeId.toLowerCase() && row.node_id !== unownedNode;
+    if (foreign || row.tier !== options.tier || row.catalog_name !== options.catalog.name) {
       throw new HayloftError("identity-invalid", {
         reason: "The database belongs to another node, tier or application.",
         databaseNode: row.node_id,
@@ -140,8 +145,10 @@ async function describeReplica(tx: SqlSession, options: MigrateOptions): Promise
   const { catalog } = options;
   await tx.query(
     `insert into hayloft.replica (node_id, tier, catalog_name, catalog_version, catalog_hash) values ($1::uuid, $2, $3, $4, $5)
-     on conflict (only_row) do update set catalog_version = excluded.catalog_version, catalog_hash = excluded.catalog_hash
-       where replica.catalog_version <> excluded.catalog_version or replica.catalog_hash <> excluded.catalog_hash`,
+     on conflict (only_row) do update
+       set node_id = excluded.node_id, catalog_version = excluded.catalog_version, catalog_hash = excluded.catalog_hash
+       where (replica.node_id, replica.catalog_version, replica.catalog_hash)
+         is distinct from (excluded.node_id, excluded.catalog_version, excluded.catalog_hash)`,
     [options.nodeId, options.tier, catalog.name, catalog.version, catalogHash(catalog)],
   );
   const ddl = captureDdl(catalog, options.tier, options.limits ?? defaultCommitLimits);

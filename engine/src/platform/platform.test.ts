@@ -76,16 +76,16 @@ describe("the platforms", () => {
   it("tells nested transactions of several databases apart, for as long as each is open", async () => {
     const [outer, inner, other] = [node.nestingGuard(), node.nestingGuard(), node.nestingGuard()];
     const seen = (): readonly boolean[] => [outer.inside, inner.inside, other.inside];
-    let later: Promise<readonly boolean[]> | null = null;
+    const later: Promise<readonly boolean[]>[] = [];
     await outer.run(async () => {
       await inner.run(async () => {
-        later = sleep(20).then(seen);
+        later.push(sleep(20).then(seen));
         await Promise.resolve();
         expect(seen()).toEqual([true, true, false]);
       });
       expect(seen()).toEqual([true, false, false]);
     });
-    expect(await later).toEqual([false, false, false]);
+    expect(await Promise.all(later)).toEqual([[false, false, false]]);
   });
 
   it("many databases leave nothing behind that each promise of the process would carry", async () => {

@@ -7,11 +7,8 @@ import { freshPglite } from "../testing/fresh-pglite.ts";
 import { listQuarantine } from "./held-commit.ts";
 
 it("P-C13 at the bound nothing is dropped: what is in front is taken, what is behind waits, others and the other direction flow", async () => {
-  const cloud = await TestReplica.open(await freshPglite(), "cloud");
-  const [edge, other] = [
-    await TestReplica.open(await freshPglite(), "edge"),
-    await TestReplica.open(await freshPglite(), "edge"),
-  ];
+  const cloud = await TestReplica.open(freshPglite, "cloud");
+  const [edge, other] = [await TestReplica.open(freshPglite, "edge"), await TestReplica.open(freshPglite, "edge")];
   await cloud.sql(BARN, ["b1", "Barn one"]);
   for (const replica of [edge, other]) await exchange(replica, cloud);
   await edge.database.script("alter table note drop constraint note_title_check");
@@ -63,8 +60,8 @@ it("P-C13 at the bound nothing is dropped: what is in front is taken, what is be
 }, 180_000);
 
 it("F-G2 a commit of the parent that cannot be applied is held, reported to it, and heals with the next one of the row", async () => {
-  const cloud = await TestReplica.open(await freshPglite(), "cloud");
-  const edge = await TestReplica.open(await freshPglite(), "edge");
+  const cloud = await TestReplica.open(freshPglite, "cloud");
+  const edge = await TestReplica.open(freshPglite, "edge");
   await exchange(edge, cloud);
   await edge.database.script("alter table barn add constraint shorter check (length(name) < 20)");
   await cloud.sql(BARN, ["b1", "a name that is too long here"]);

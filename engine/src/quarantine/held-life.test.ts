@@ -3,9 +3,9 @@ import type { Change } from "../commit/commit.ts";
 import { isHayloftError } from "../error/hayloft-error.ts";
 import { newId } from "../identity/new-id.ts";
 import { BARN, exchange, pullDown, pushUp, TENANT, TestReplica } from "../apply/test-replica.ts";
-import type { Database } from "../store/database.ts";
 import { eachDatabase } from "../testing/each-database.ts";
 import { listQuarantine } from "./held-commit.ts";
+import type { OpenDatabase } from "../testing/preparation.ts";
 
 const NOTE = "insert into note (tenant_id, id, barn_id, title) values ('t1', $1, $2, $3)";
 const long = "x".repeat(200);
@@ -19,9 +19,9 @@ const heldOf = async (replica: TestReplica): Promise<readonly unknown[]> =>
   ]);
 
 /** An edge whose own checks are weaker than the hub's, and a hub with one barn. */
-async function looseEdge(open: () => Promise<Database>): Promise<readonly [TestReplica, TestReplica]> {
-  const cloud = await TestReplica.open(await open(), "cloud");
-  const edge = await TestReplica.open(await open(), "edge");
+async function looseEdge(open: OpenDatabase): Promise<readonly [TestReplica, TestReplica]> {
+  const cloud = await TestReplica.open(open, "cloud");
+  const edge = await TestReplica.open(open, "edge");
   await cloud.sql(BARN, ["b1", "Barn one"]);
   await exchange(edge, cloud);
   await edge.database.script("alter table note drop constraint note_title_check");

@@ -1,14 +1,14 @@
 import { expect, it } from "vitest";
 import { pullDown, pushUp, TENANT, TestReplica } from "../apply/test-replica.ts";
 import { lintCatalog } from "../catalog/lint-catalog.ts";
-import type { Database } from "../store/database.ts";
 import { eachDatabase } from "../testing/each-database.ts";
 import { listQuarantine } from "./held-commit.ts";
 import { forest } from "./test-forest.ts";
+import type { OpenDatabase } from "../testing/preparation.ts";
 
-async function grow(open: () => Promise<Database>): Promise<readonly [TestReplica, TestReplica]> {
-  const cloud = await TestReplica.open(await open(), "cloud", { catalog: forest });
-  const edge = await TestReplica.open(await open(), "edge", { catalog: forest });
+async function grow(open: OpenDatabase): Promise<readonly [TestReplica, TestReplica]> {
+  const cloud = await TestReplica.open(open, "cloud", { catalog: forest });
+  const edge = await TestReplica.open(open, "edge", { catalog: forest });
   await cloud.sql("insert into tree values ('t1', 'oak', 'Oak')");
   await cloud.sql("insert into soil values ('t1', 'loam', 'Loam')");
   await pullDown(edge, cloud);

@@ -46,10 +46,10 @@ const besides = fc.array(fc.nat(50), { minLength: 1, maxLength: 6 });
 
 eachDatabase("children before their parents", (open) => {
   it("F-D4 in every order, over two edges and with parents written at the hub, end as in order", async () => {
-    const cloud = await TestReplica.open(await open(), "cloud", { catalog: forest });
+    const cloud = await TestReplica.open(open, "cloud", { catalog: forest });
     const edges = [
-      await TestReplica.open(await open(), "edge", { catalog: forest }),
-      await TestReplica.open(await open(), "edge", { catalog: forest }),
+      await TestReplica.open(open, "edge", { catalog: forest }),
+      await TestReplica.open(open, "edge", { catalog: forest }),
     ];
     for (const edge of edges) await edge.database.script(foreignKeys);
     let run = 0;
@@ -92,8 +92,8 @@ eachDatabase("children before their parents", (open) => {
   }, 300_000);
 
   it("F-D4 rows that refer to each other in a circle, in one commit or in two, are applied", async () => {
-    const cloud = await TestReplica.open(await open(), "cloud", { catalog: forest });
-    const edge = await TestReplica.open(await open(), "edge", { catalog: forest });
+    const cloud = await TestReplica.open(open, "cloud", { catalog: forest });
+    const edge = await TestReplica.open(open, "edge", { catalog: forest });
     await edge.database.script(foreignKeys);
     await edge.sql("insert into leaf values ('t1', 'a', 'b', 'z')");
     await edge.sql("insert into leaf values ('t1', 'z', 'b', 'a')");

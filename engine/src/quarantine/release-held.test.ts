@@ -7,8 +7,8 @@ import { RELEASE_MAX } from "./release-held.ts";
 
 eachDatabase("releasing held commits", (open) => {
   it("F-D4 commits that can never be applied hold up none behind them", async () => {
-    const cloud = await TestReplica.open(await open(), "cloud");
-    const edge = await TestReplica.open(await open(), "edge");
+    const cloud = await TestReplica.open(open, "cloud");
+    const edge = await TestReplica.open(open, "edge");
     await cloud.sql(BARN, ["b1", "Barn one"]);
     await exchange(edge, cloud);
     await edge.database.script("alter table note drop constraint note_tenant_id_barn_id_fkey");

@@ -23,7 +23,7 @@ function chain(node: string, count: number): readonly Commit[] {
 }
 
 it("more refusals than one acknowledgement holds are all told, also after one that was lost", async () => {
-  const cloud = await TestReplica.open(await freshPglite(), "cloud");
+  const cloud = await TestReplica.open(freshPglite, "cloud");
   const node = newId();
   const grant = { tenant: TENANT, tier: "edge", role: "node", scopes: {} };
   const commits = chain(node, OUTCOMES_MAX + 100);

@@ -2,8 +2,6 @@ import { afterEach, expect, it } from "vitest";
 import { newId } from "../identity/new-id.ts";
 import { createIdentity } from "../identity/node-identity.ts";
 import { pruneLog } from "../log/prune-log.ts";
-import { freshPglite } from "../testing/fresh-pglite.ts";
-import { freshPostgres } from "../testing/fresh-postgres.ts";
 import { enrol, eventually, Harbour, harbourCatalog, tenant } from "./testing/harbour.ts";
 import type { HarbourReplica } from "./testing/harbour.ts";
 
@@ -17,7 +15,7 @@ const bodies = async (replica: HarbourReplica): Promise<readonly string[]> =>
   (await replica.db.selectFrom("note").select("body").orderBy("id").execute()).map((row) => row.body);
 
 it("a child that pruned what its parent has goes on below another parent, and below the top itself, without a loss", async () => {
-  const { replica: hub, identity: office } = await harbour.hub(harbour.own(await freshPostgres()));
+  const { replica: hub, identity: office } = await harbour.hub(await harbour.fresh("cloud"));
   const [first, second, sailor] = [
     createIdentity({ tier: "edge", tenant }),
     createIdentity({ tier: "edge", tenant }),
@@ -27,10 +25,10 @@ it("a child that pruned what its parent has goes on below another parent, and be
   const top = { url: (await harbour.serve(hub)).url, node: office.nodeId, publicKey: office.publicKey };
   const parents = [];
   for (const identity of [first, second]) {
-    const ship = await harbour.open(harbour.own(await freshPglite()), identity, { parent: top });
+    const ship = await harbour.open(await harbour.fresh("edge"), identity, { parent: top });
     parents.push({ url: (await harbour.serve(ship)).url, node: identity.nodeId, publicKey: identity.publicKey });
   }
-  const database = harbour.own(await freshPglite());
+  const database = await harbour.fresh("tablet");
   const seen: string[] = [];
   for (const [round, parent] of [...parents, top].entries()) {
     const tablet = await harbour.open(database, sailor, { parent });

@@ -6,7 +6,6 @@ import { createIdentity } from "../identity/node-identity.ts";
 import type { KeyIdentity } from "../identity/node-identity.ts";
 import { firstPreviousHash } from "../commit/commit-hash.ts";
 import { proofOf } from "../session/proof.ts";
-import { freshPostgres } from "../testing/fresh-postgres.ts";
 import { enrol, eventually, Harbour, tenant } from "./testing/harbour.ts";
 import type { HarbourReplica } from "./testing/harbour.ts";
 import { RawChild } from "./testing/raw-child.ts";
@@ -19,7 +18,7 @@ let node: KeyIdentity;
 
 beforeEach(async () => {
   harbour = new Harbour();
-  hub = (await harbour.hub(harbour.own(await freshPostgres()), { limits })).replica;
+  hub = (await harbour.hub(await harbour.fresh("cloud"), { limits })).replica;
   url = (await harbour.serve(hub, ["https://app.example"])).url;
   node = createIdentity({ tier: "tablet", tenant });
   await enrol(hub, node, { ship: ["s1"] });

@@ -4,7 +4,6 @@ import { createIdentity } from "../identity/node-identity.ts";
 import type { KeyIdentity } from "../identity/node-identity.ts";
 import type { Database } from "../store/database.ts";
 import { openPostgresDatabase } from "../store/postgres/open-postgres-database.ts";
-import { freshPglite } from "../testing/fresh-pglite.ts";
 import { dropPostgres, freshPostgresUrl } from "../testing/fresh-postgres.ts";
 import { enrol, eventually, Harbour, tenant } from "./testing/harbour.ts";
 import type { HarbourReplica } from "./testing/harbour.ts";
@@ -25,7 +24,7 @@ async function freshUrl(): Promise<{ readonly url: string; readonly database: Da
 async function edgeOf(hub: HarbourReplica, hubIdentity: KeyIdentity, url: string): Promise<HarbourReplica> {
   const identity = createIdentity({ tier: "edge", tenant });
   await enrol(hub, identity);
-  return await harbour.open(harbour.own(await freshPglite()), identity, {
+  return await harbour.open(await harbour.fresh("edge"), identity, {
     parent: { url, node: hubIdentity.nodeId, publicKey: hubIdentity.publicKey },
   });
 }

@@ -64,14 +64,14 @@ it(
   "O6 O15 a commit of 150,000 rows crosses a link that breaks: seen whole or not at all, its parts once, in bounded memory",
   { timeout: 240_000 },
   async () => {
-    const top = harbour.own(await freshPostgres());
+    const top = await harbour.fresh("cloud");
     const { replica: hub, identity } = await harbour.hub(top);
     const edgeIdentity = createIdentity({ tier: "edge", tenant });
     await enrol(hub, edgeIdentity);
     const { port } = await harbour.serve(hub);
     const proxy = await CuttingProxy.open(port);
     harbour.onClose(async () => await proxy.close());
-    const box = harbour.own(await freshPostgres());
+    const box = await harbour.fresh("edge", freshPostgres);
     const parent = { url: proxy.url, node: identity.nodeId, publicKey: identity.publicKey };
     const edge = await harbour.open(box, edgeIdentity, { parent });
     await eventually(

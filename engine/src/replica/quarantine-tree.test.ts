@@ -1,8 +1,6 @@
 import { afterEach, expect, it } from "vitest";
 import { newId } from "../identity/new-id.ts";
 import { createIdentity } from "../identity/node-identity.ts";
-import { freshPglite } from "../testing/fresh-pglite.ts";
-import { freshPostgres } from "../testing/fresh-postgres.ts";
 import type { QuarantineAction } from "../quarantine/quarantine-action.ts";
 import { enrol, eventually, Harbour, tenant } from "./testing/harbour.ts";
 import type { HarbourReplica } from "./testing/harbour.ts";
@@ -15,17 +13,17 @@ afterEach(async () => {
 
 /** Tablet → edge → hub; the tablet may write for ship s1 only. */
 async function tree(actions: QuarantineAction[] = []) {
-  const { replica: hub, identity: hubIdentity } = await harbour.hub(harbour.own(await freshPostgres()), {
+  const { replica: hub, identity: hubIdentity } = await harbour.hub(await harbour.fresh("cloud"), {
     onQuarantineAction: async (_tx, action) => void actions.push(action),
   });
   const edgeIdentity = createIdentity({ tier: "edge", tenant });
   const tabletIdentity = createIdentity({ tier: "tablet", tenant });
   await enrol(hub, edgeIdentity);
   await enrol(hub, tabletIdentity, { ship: ["s1"] });
-  const edge = await harbour.open(harbour.own(await freshPglite()), edgeIdentity, {
+  const edge = await harbour.open(await harbour.fresh("edge"), edgeIdentity, {
     parent: { url: (await harbour.serve(hub)).url, node: hubIdentity.nodeId, publicKey: hubIdentity.publicKey },
   });
-  const tablet = await harbour.open(harbour.own(await freshPglite()), tabletIdentity, {
+  const tablet = await harbour.open(await harbour.fresh("tablet"), tabletIdentity, {
     parent: { url: (await harbour.serve(edge)).url, node: edgeIdentity.nodeId, publicKey: edgeIdentity.publicKey },
   });
   return { hub, edge, tablet, edgeNode: edgeIdentity.nodeId, tabletNode: tabletIdentity.nodeId };

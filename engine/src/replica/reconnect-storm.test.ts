@@ -13,7 +13,6 @@ import type { Frame, WelcomeFrame } from "../protocol/frame.ts";
 import { decodeFrame, encodeFrame } from "../protocol/frame-codec.ts";
 import { proofOf } from "../session/proof.ts";
 import { effort } from "../testing/effort.ts";
-import { freshPostgres } from "../testing/fresh-postgres.ts";
 import { Harbour, harbourCatalog, tenant } from "./testing/harbour.ts";
 
 /** 1,000 and more by HAYLOFT_EFFORT. */
@@ -95,7 +94,7 @@ it(
   `F-B6 O14 ${String(CHILDREN)} children that come back at once are let in by rate, and each brings its commit home`,
   { timeout: 240_000 },
   async () => {
-    const database = harbour.own(await freshPostgres());
+    const database = await harbour.fresh("cloud");
     const { replica: hub } = await harbour.hub(database, { limits });
     const { url } = await harbour.serve(hub);
     const identities = Array.from({ length: CHILDREN }, () => createIdentity({ tier: "tablet", tenant }));

@@ -10,8 +10,8 @@ import { eventually } from "./testing/harbour.ts";
 
 it("F-D4 a row that is written at the hub releases the commits that wait for it", async () => {
   const identity = createIdentity({ tier: "cloud", tenant: "t1" });
-  const cloud = await TestReplica.open(await freshPglite(), "cloud", { nodeId: identity.nodeId });
-  const edge = await TestReplica.open(await freshPglite(), "edge");
+  const cloud = await TestReplica.open(freshPglite, "cloud", { nodeId: identity.nodeId });
+  const edge = await TestReplica.open(freshPglite, "edge");
   await cloud.sql(BARN, ["b1", "Barn one"]);
   await pullDown(edge, cloud);
   await edge.database.script("alter table note drop constraint note_tenant_id_barn_id_fkey");

@@ -3,8 +3,6 @@ import { digestTables } from "../digest/digest-tables.ts";
 import { newId } from "../identity/new-id.ts";
 import { createIdentity } from "../identity/node-identity.ts";
 import { randomOf } from "../testing/random-of.ts";
-import { freshPglite } from "../testing/fresh-pglite.ts";
-import { freshPostgres } from "../testing/fresh-postgres.ts";
 import { CuttingProxy } from "./testing/cutting-proxy.ts";
 import { enrol, eventually, Harbour, harbourCatalog, tenant } from "./testing/harbour.ts";
 import type { HarbourReplica } from "./testing/harbour.ts";
@@ -24,17 +22,17 @@ interface Tree {
 
 /** Tablet → proxy → edge → proxy → hub. */
 async function tree(): Promise<Tree> {
-  const { replica: hub, identity: hubIdentity } = await harbour.hub(harbour.own(await freshPostgres()));
+  const { replica: hub, identity: hubIdentity } = await harbour.hub(await harbour.fresh("cloud"));
   const edgeIdentity = createIdentity({ tier: "edge", tenant });
   const tabletIdentity = createIdentity({ tier: "tablet", tenant });
   await enrol(hub, edgeIdentity);
   await enrol(hub, tabletIdentity);
   const upper = await CuttingProxy.open((await harbour.serve(hub)).port);
-  const edge = await harbour.open(harbour.own(await freshPglite()), edgeIdentity, {
+  const edge = await harbour.open(await harbour.fresh("edge"), edgeIdentity, {
     parent: { url: upper.url, node: hubIdentity.nodeId, publicKey: hubIdentity.publicKey },
   });
   const lower = await CuttingProxy.open((await harbour.serve(edge)).port);
-  const tablet = await harbour.open(harbour.own(await freshPglite()), tabletIdentity, {
+  const tablet = await harbour.open(await harbour.fresh("tablet"), tabletIdentity, {
     parent: { url: lower.url, node: edgeIdentity.nodeId, publicKey: edgeIdentity.publicKey },
   });
   for (const proxy of [upper, lower]) harbour.onClose(async () => await proxy.close());
@@ -103,7 +101,7 @@ describe("tablet, edge and hub", () => {
   });
 
   it("a tablet that took a snapshot of an edge that was half filled ends with all of it", async () => {
-    const { replica: hub, identity: hubIdentity } = await harbour.hub(harbour.own(await freshPostgres()), {
+    const { replica: hub, identity: hubIdentity } = await harbour.hub(await harbour.fresh("cloud"), {
       limits: { pageBytes: 10_000 },
     });
     const [edgeIdentity, tabletIdentity] = [createIdentity({ tier: "edge", tenant }), createIdentity({ tier: "tablet", tenant })];
@@ -115,11 +113,11 @@ describe("tablet, edge and hub", () => {
     const upper = await CuttingProxy.open((await harbour.serve(hub)).port);
     harbour.onClose(async () => await upper.close());
     upper.blockAfter(40_000);
-    const edge = await harbour.open(harbour.own(await freshPglite()), edgeIdentity, {
+    const edge = await harbour.open(await harbour.fresh("edge"), edgeIdentity, {
       parent: { url: upper.url, node: hubIdentity.nodeId, publicKey: hubIdentity.publicKey },
     });
     const parent = { url: (await harbour.serve(edge)).url, node: edgeIdentity.nodeId, publicKey: edgeIdentity.publicKey };
-    const tablet = await harbour.open(harbour.own(await freshPglite()), tabletIdentity, { parent });
+    const tablet = await harbour.open(await harbour.fresh("tablet"), tabletIdentity, { parent });
     const ships = async (replica: HarbourReplica): Promise<number> =>
       (await replica.db.selectFrom("ship").select("id").execute()).length;
     // The edge cannot admit the tablet before it holds its registry row; until then it asks it to come back soon.
@@ -142,10 +140,10 @@ describe("tablet, edge and hub", () => {
   }, 120_000);
 
   it("receipts survive a restart of the replica that wrote", async () => {
-    const { replica: hub, identity: hubIdentity } = await harbour.hub(harbour.own(await freshPostgres()));
+    const { replica: hub, identity: hubIdentity } = await harbour.hub(await harbour.fresh("cloud"));
     const identity = createIdentity({ tier: "edge", tenant });
     await enrol(hub, identity);
-    const database = harbour.own(await freshPglite());
+    const database = await harbour.fresh("edge");
     const before = await harbour.open(database, identity);
     const { receipt } = await before.write(async (db) => await db.insertInto("sighting").values(sighting("late")).execute());
     await expect(receipt?.until("top", { deadlineMs: 200 })).rejects.toMatchObject({ code: "receipt-timeout" });

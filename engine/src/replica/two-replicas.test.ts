@@ -1,7 +1,5 @@
 import { afterEach, expect, it } from "vitest";
 import { createIdentity } from "../identity/node-identity.ts";
-import { freshPglite } from "../testing/fresh-pglite.ts";
-import { freshPostgres } from "../testing/fresh-postgres.ts";
 import { enrol, eventually, Harbour, tenant } from "./testing/harbour.ts";
 import type { HarbourReplica } from "./testing/harbour.ts";
 
@@ -12,11 +10,11 @@ afterEach(async () => {
 });
 
 async function pair(): Promise<{ hub: HarbourReplica; edge: HarbourReplica }> {
-  const { replica: hub, identity } = await harbour.hub(harbour.own(await freshPostgres()));
+  const { replica: hub, identity } = await harbour.hub(await harbour.fresh("cloud"));
   const edgeIdentity = createIdentity({ tier: "edge", tenant });
   await enrol(hub, edgeIdentity);
   const { url } = await harbour.serve(hub);
-  const edge = await harbour.open(harbour.own(await freshPglite()), edgeIdentity, {
+  const edge = await harbour.open(await harbour.fresh("edge"), edgeIdentity, {
     parent: { url, node: identity.nodeId, publicKey: identity.publicKey },
   });
   return { hub, edge };

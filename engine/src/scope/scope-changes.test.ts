@@ -3,10 +3,10 @@ import { BARN, pullDown, pushUp, TENANT, TestReplica } from "../apply/test-repli
 import { newId } from "../identity/new-id.ts";
 import { listQuarantine } from "../quarantine/held-commit.ts";
 import type { Grant, SnapshotCursor } from "../replica/replica-storage.ts";
-import type { Database } from "../store/database.ts";
 import { eachDatabase } from "../testing/each-database.ts";
 import { grantText } from "./grant-text.ts";
 import { movingFarm } from "./sample-moving-farm.ts";
+import type { OpenDatabase } from "../testing/preparation.ts";
 
 interface Pair {
   readonly cloud: TestReplica;
@@ -14,9 +14,9 @@ interface Pair {
   readonly close: () => Promise<void>;
 }
 
-async function pair(open: () => Promise<Database>): Promise<Pair> {
-  const cloud = await TestReplica.open(await open(), "cloud");
-  const edge = await TestReplica.open(await open(), "edge");
+async function pair(open: OpenDatabase): Promise<Pair> {
+  const cloud = await TestReplica.open(open, "cloud");
+  const edge = await TestReplica.open(open, "edge");
   await cloud.sql(BARN, ["b1", "Barn one"]);
   await cloud.sql(BARN, ["b2", "Barn two"]);
   const close = async (): Promise<void> => void (await Promise.all([cloud.close(), edge.close()]));
@@ -116,10 +116,7 @@ eachDatabase("scope changes", (open) => {
 
   it("S5.6 F-D6 a row that moves away takes along all that refers to it, also what is still to come, and back it brings them", async () => {
     const catalog = movingFarm;
-    const [hub, box] = [
-      await TestReplica.open(await open(), "cloud", { catalog }),
-      await TestReplica.open(await open(), "edge", { catalog }),
-    ];
+    const [hub, box] = [await TestReplica.open(open, "cloud", { catalog }), await TestReplica.open(open, "edge", { catalog })];
     const grant = box.grant({ farm: ["north"] });
     await hub.sql("insert into house values ('t1', 'h1', 'north', 'House'), ('t1', 'h2', 'north', 'Other')");
     await pullDown(box, hub, grant);
@@ -137,7 +134,7 @@ eachDatabase("scope changes", (open) => {
     expect(await countOf(box, "visit_remark")).toBe(1);
     expect(await countOf(box, "hayloft.quarantine")).toBe(0);
     // A box that is filled only now gets no records of a house that is elsewhere.
-    const fresh = await TestReplica.open(await open(), "edge", { catalog });
+    const fresh = await TestReplica.open(open, "edge", { catalog });
     await snapshot(fresh, hub, grant);
     expect([await countOf(fresh, "house"), await countOf(fresh, "visit"), await countOf(fresh, "visit_remark")]).toEqual([
       1, 1, 1,
@@ -154,10 +151,7 @@ eachDatabase("scope changes", (open) => {
 
   it("S5.6 F-D6 a row that moves away stays until work on it, written here and not sent yet, has reached the parent", async () => {
     const catalog = movingFarm;
-    const [hub, box] = [
-      await TestReplica.open(await open(), "cloud", { catalog }),
-      await TestReplica.open(await open(), "edge", { catalog }),
-    ];
+    const [hub, box] = [await TestReplica.open(open, "cloud", { catalog }), await TestReplica.open(open, "edge", { catalog })];
     const grant = box.grant({ farm: ["north"] });
     await hub.sql("insert into house values ('t1', 'h1', 'north', 'House')");
     await pullDown(box, hub, grant);

@@ -16,7 +16,7 @@ const wide = (bytes: number): string => "\u65e5".repeat(Math.floor(bytes / 3));
 
 eachDatabase("large rows", (open) => {
   it("F-B7 a row above the limit is refused where it is written, with the table and what to do, and nothing of it stays", async () => {
-    const cloud = await TestReplica.open(await open(), "cloud");
+    const cloud = await TestReplica.open(open, "cloud");
     await cloud.sql(BARN, ["b1", "Barn one"]);
     const refused = await cloud.sql(NOTE, [newId(), "x".repeat(ROW_BYTES_MAX)]).catch((error: unknown) => refusalOf(error));
     expect(refused).toMatchObject({ code: "row-too-large", details: { sqlstate: "HL014", table: "note", rule: "rowSize" } });
@@ -27,8 +27,8 @@ eachDatabase("large rows", (open) => {
   });
 
   it("F-B7 O8 every page of a snapshot and every change of a statement fits a frame, also with rows near the limit", async () => {
-    const cloud = await TestReplica.open(await open(), "cloud");
-    const edge = await TestReplica.open(await open(), "edge");
+    const cloud = await TestReplica.open(open, "cloud");
+    const edge = await TestReplica.open(open, "edge");
     await cloud.sql(BARN, ["b1", "Barn one"]);
     const written = wide(ROW_BYTES_MAX - 1_000);
     await cloud.sql(
@@ -60,8 +60,8 @@ eachDatabase("large rows", (open) => {
   });
 
   it("F-B7 columns of two writers that add up to a row above the limit: the later commit is refused, and what follows flows", async () => {
-    const cloud = await TestReplica.open(await open(), "cloud");
-    const edge = await TestReplica.open(await open(), "edge");
+    const cloud = await TestReplica.open(open, "cloud");
+    const edge = await TestReplica.open(open, "edge");
     await cloud.sql(BARN, ["b1", "Barn one"]);
     const id = newId();
     await cloud.sql(NOTE, [id, null]);

@@ -6,11 +6,12 @@ import { newId } from "../identity/new-id.ts";
 import { pruneLog } from "../log/prune-log.ts";
 import type { SnapshotChunk, SnapshotCursor } from "../replica/replica-storage.ts";
 import { eachDatabase } from "../testing/each-database.ts";
+import type { OpenDatabase } from "../testing/preparation.ts";
 
 const SHARED = ["entry", "note", "session", "daily_count", "device_status"];
 
-async function filledCloud(open: () => Promise<Parameters<typeof TestReplica.open>[0]>): Promise<TestReplica> {
-  const cloud = await TestReplica.open(await open(), "cloud");
+async function filledCloud(open: OpenDatabase): Promise<TestReplica> {
+  const cloud = await TestReplica.open(open, "cloud");
   await cloud.sql(BARN, ["b1", "Barn one"]);
   for (let number = 0; number < 12; number += 1) {
     await cloud.sql("insert into note (tenant_id, id, barn_id, title, price) values ('t1', $1, 'b1', $2, 1.50)", [
@@ -28,7 +29,7 @@ async function filledCloud(open: () => Promise<Parameters<typeof TestReplica.ope
 eachDatabase("snapshot", (open) => {
   it("fills a new replica in small pages, and the tail brings what changed meanwhile", async () => {
     const cloud = await filledCloud(open);
-    const edge = await TestReplica.open(await open(), "edge");
+    const edge = await TestReplica.open(open, "edge");
     await fill(edge, cloud, {
       afterPage: async (page) => {
         await cloud.sql("insert into note (tenant_id, id, barn_id, title) values ('t1', $1, 'b1', $2)", [
@@ -51,8 +52,8 @@ eachDatabase("snapshot", (open) => {
   });
 
   it("F-C1 what is written after a snapshot is later than every row of it, also when the clock is behind", async () => {
-    const cloud = await TestReplica.open(await open(), "cloud");
-    const edge = await TestReplica.open(await open(), "edge");
+    const cloud = await TestReplica.open(open, "cloud");
+    const edge = await TestReplica.open(open, "edge");
     await cloud.sql(BARN, ["b1", "Barn one"]);
     await cloud.sql("update hayloft.head set stamp = $1", [BigInt(Date.now() + 30_000) << 16n]);
     await cloud.sql("insert into note (tenant_id, id, barn_id, title) values ('t1', $1, 'b1', 'cloud')", [newId()]);
@@ -65,7 +66,7 @@ eachDatabase("snapshot", (open) => {
 
   it("F-A9 resumes after a crash at any page, and pages applied twice change nothing", async () => {
     const cloud = await filledCloud(open);
-    const edge = await TestReplica.open(await open(), "edge");
+    const edge = await TestReplica.open(open, "edge");
     let crash = 2;
     for (;;) {
       const done = await fill(edge, cloud, {
@@ -97,7 +98,7 @@ eachDatabase("snapshot", (open) => {
 
   it("F-D1 F-D5 F-D7 a replica behind the horizon keeps its unsent work and does not bring deleted rows back", async () => {
     const cloud = await filledCloud(open);
-    const edge = await TestReplica.open(await open(), "edge");
+    const edge = await TestReplica.open(open, "edge");
     await exchange(edge, cloud);
     await edge.sql(newReading("unsent"));
     await edge.sql("update note set title = 'unsent' where title = 'n1'");
@@ -119,8 +120,8 @@ eachDatabase("snapshot", (open) => {
   });
 
   it("holds only what the tier retains: the newest generations, the last days, and the grant's barns", async () => {
-    const cloud = await TestReplica.open(await open(), "cloud");
-    const source = await TestReplica.open(await open(), "edge");
+    const cloud = await TestReplica.open(open, "cloud");
+    const source = await TestReplica.open(open, "edge");
     for (const barn of ["b1", "b2"]) await cloud.sql(BARN, [barn, barn]);
     await exchange(source, cloud);
     for (const [batch, barn] of [
@@ -135,7 +136,7 @@ eachDatabase("snapshot", (open) => {
       "insert into reading select 't1', gen_random_uuid(), 'b1', 1, 'd' || n, now() - n * interval '1 day' from generate_series(1, 60) n",
     );
     await pushUp(source, cloud);
-    const edge = await TestReplica.open(await open(), "edge");
+    const edge = await TestReplica.open(open, "edge");
     const grant = edge.grant({ barn: ["b1"] });
     const tables = new Map<string, number>();
     const batches: string[] = [];
@@ -156,7 +157,7 @@ eachDatabase("snapshot", (open) => {
 
   it("F-D7 rows that the parent deleted with the rows that refer to them go away in a snapshot too", async () => {
     const cloud = await filledCloud(open);
-    const edge = await TestReplica.open(await open(), "edge");
+    const edge = await TestReplica.open(open, "edge");
     await cloud.sql(BARN, ["b2", "Barn two"]);
     await cloud.sql("insert into note (tenant_id, id, barn_id, title) values ('t1', $1, 'b2', 'goes')", [newId()]);
     await fill(edge, cloud);
@@ -169,7 +170,7 @@ eachDatabase("snapshot", (open) => {
 
   it("a row that refers to one written since that table's page was read waits for the tail", async () => {
     const cloud = await filledCloud(open);
-    const edge = await TestReplica.open(await open(), "edge");
+    const edge = await TestReplica.open(open, "edge");
     await fill(edge, cloud, {
       afterPage: async (page) => {
         if (page !== 1) return;
@@ -186,7 +187,7 @@ eachDatabase("snapshot", (open) => {
 
   it("P-C3 work that the parent takes while a snapshot is on its way does not go away with a page read before", async () => {
     const cloud = await filledCloud(open);
-    const edge = await TestReplica.open(await open(), "edge");
+    const edge = await TestReplica.open(open, "edge");
     await edge.sql("insert into device_status values ('t1', 'd1', null, 'online', now())");
     const at = await position(cloud);
     const pages: SnapshotChunk[] = [];

@@ -5,7 +5,7 @@ import type { Change } from "../commit/commit.ts";
 import type { Database, SqlSession } from "../store/database.ts";
 import { eachDatabase } from "../testing/index.ts";
 import { refusalOf } from "./sqlstate.ts";
-import { applying, logOf, migrated, NODE_ID } from "./sample-database.ts";
+import { applying, logOf, NODE_ID, sampleDatabase } from "./sample-database.ts";
 import type { LoggedCommit } from "./sample-database.ts";
 
 const ids = (count: number, prefix = 0): string[] =>
@@ -34,9 +34,8 @@ const vector = (change: Change, column: string): readonly (string | null)[] =>
 
 eachDatabase("capture", (open) => {
   const on = async (tier: string, work: (database: Database) => Promise<void>): Promise<void> => {
-    const database = await open();
+    const database = await sampleDatabase(open, tier);
     try {
-      await migrated(database, tier);
       await work(database);
     } finally {
       await database.close();
@@ -232,8 +231,7 @@ eachDatabase("capture", (open) => {
   });
 
   it("refuses a transaction above the limit of rows or bytes as commit-too-large, and keeps nothing of it", async () => {
-    const database = await open();
-    await migrated(database, "edge", { rowsMax: 1500, bytesMax: 1_000_000 });
+    const database = await sampleDatabase(open, "edge", { rowsMax: 1500, bytesMax: 1_000_000 });
     const attempt = async (work: (tx: SqlSession) => Promise<void>): Promise<unknown> =>
       await database.transaction(work).then(
         () => null,

@@ -4,13 +4,12 @@ import { commitHash } from "../commit/commit-hash.ts";
 import type { Database, SqlSession } from "../store/database.ts";
 import { openPostgresDatabase } from "../store/postgres/open-postgres-database.ts";
 import { freshPostgres } from "../testing/index.ts";
-import { logOf, migrated } from "./sample-database.ts";
+import { logOf, sampleDatabase } from "./sample-database.ts";
 
 let database: Database;
 
 beforeEach(async () => {
-  database = await freshPostgres();
-  await migrated(database, "edge");
+  database = await sampleDatabase(freshPostgres, "edge");
 });
 afterEach(async () => await database.close());
 

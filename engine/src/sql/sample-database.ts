@@ -1,6 +1,8 @@
 import type { Commit } from "../commit/commit.ts";
 import { migrate } from "../migrate/migrate.ts";
 import type { Database, SqlSession } from "../store/database.ts";
+import type { OpenDatabase } from "../testing/preparation.ts";
+import { preparedCatalog } from "../testing/prepared-catalog.ts";
 import { catalogDdl } from "./catalog-ddl.ts";
 import type { CommitLimits } from "./record-change-ddl.ts";
 import { sampleCatalog } from "./sample-catalog.ts";
@@ -21,6 +23,12 @@ export async function migrated(database: Database, tier: string, limits?: Commit
     database,
     "insert into farm (tenant_id, id, name) select t, f, f from unnest(array['t0', 't1', 't2', 'shared']) t, unnest(array['f1', 'f2']) f",
   );
+}
+
+/** A database as `migrated` makes it, from those that earlier tests used. */
+export async function sampleDatabase(open: OpenDatabase, tier: string, limits?: CommitLimits): Promise<Database> {
+  const { key } = preparedCatalog(sampleCatalog, tier, { nodeId: NODE_ID, ...(limits && { limits }) });
+  return await open({ key: `${key} farms`, prepare: async (database) => await migrated(database, tier, limits) });
 }
 
 /** Runs a script as the engine applies: without capture and guards. */

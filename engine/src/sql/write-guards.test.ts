@@ -5,7 +5,7 @@ import { eachDatabase } from "../testing/index.ts";
 import { captureDdl } from "./capture-ddl.ts";
 import { defaultCommitLimits } from "./record-change-ddl.ts";
 import { sampleCatalog } from "./sample-catalog.ts";
-import { applying, logOf, migrated } from "./sample-database.ts";
+import { applying, logOf, sampleDatabase } from "./sample-database.ts";
 import { refusalOf } from "./sqlstate.ts";
 
 const ID = "00000000-0000-7000-8000-000000000001";
@@ -115,8 +115,7 @@ const cases: Readonly<Record<string, Case>> = {
 
 eachDatabase("write guards", (open) => {
   it("F-G10 hold for each of the catalog's rules, a state that goes back among them", async () => {
-    const database = await open();
-    await migrated(database, "edge");
+    const database = await sampleDatabase(open, "edge");
     const found: Record<string, string | null> = {};
     for (const tier of sampleCatalog.tiers) {
       await database.script(captureDdl(sampleCatalog, tier, defaultCommitLimits));
@@ -130,8 +129,7 @@ eachDatabase("write guards", (open) => {
   });
 
   it("say which table and rule, and what to do", async () => {
-    const database = await open();
-    await migrated(database, "tablet");
+    const database = await sampleDatabase(open, "tablet");
     const error = await database.query(READING).catch(refusalOf);
     expect(error).toMatchObject({ code: "write-refused", details: { sqlstate: "HL001", rule: "table", table: "reading" } });
     expect(String(error)).toContain("The tier tablet may not write reading.");
@@ -139,8 +137,7 @@ eachDatabase("write guards", (open) => {
   });
 
   it("are off while the engine applies", async () => {
-    const database = await open();
-    await migrated(database, "tablet");
+    const database = await sampleDatabase(open, "tablet");
     await applying(database, `${READING}; update reading set value = 7; delete from reading; truncate note`);
     expect(await logOf(database, "t1")).toEqual([]);
     await database.close();

@@ -1,38 +1,75 @@
 import type { Database } from "../store/database.ts";
 import { pgliteDatabase } from "../store/pglite/open-pglite-database.ts";
 import { WorkerEngine } from "../store/pglite/worker-engine.ts";
+import type { Preparation } from "./preparation.ts";
+import { rememberDatabase, resetDatabase } from "./reset-database.ts";
 
-/** Engines that no test uses. Each takes 200–350 MB and most of a second to start, and emptying one takes milliseconds. */
-const idle: WorkerEngine[] = [];
-const idleMax = 4;
+/** An engine that no test uses; its database is empty, or as the preparation with `key` left it. */
+interface Idle {
+  readonly engine: WorkerEngine;
+  readonly key: string | null;
+}
 
-/** A new, empty PGlite database in memory; closing it hands its engine, emptied, to the next test of this process. */
-export async function freshPglite(): Promise<Database> {
-  const engine = idle.pop() ?? (await openEngine());
+/** Each engine takes 200–350 MB and most of a second to start, preparing it takes as much, and emptying it takes milliseconds. */
+const idle: Idle[] = [];
+const idleMax = 5;
+
+/** A new PGlite database in memory, empty or as prepared; closing it hands its engine to the next test of this process. */
+export async function freshPglite(preparation?: Preparation): Promise<Database> {
+  const key = preparation?.key ?? null;
+  const { engine, ready } = await takeEngine(key);
   engine.ref();
-  const database: Database = pgliteDatabase(engine, "D0", async () => await recycle(engine));
+  const database: Database = pgliteDatabase(engine, "D0", async () => await recycle(engine, key));
+  if (preparation !== undefined && !ready) {
+    await preparation.prepare(database);
+    await rememberDatabase(database);
+  }
   return database;
 }
 
-async function openEngine(): Promise<WorkerEngine> {
+/** One that is as asked for; else one that waited longest, emptied; else a new one. */
+async function takeEngine(key: string | null): Promise<{ readonly engine: WorkerEngine; readonly ready: boolean }> {
+  const [same] = idle.splice(
+    idle.findLastIndex((item) => item.key === key),
+    idle.some((item) => item.key === key) ? 1 : 0,
+  );
+  if (same !== undefined) return { engine: same.engine, ready: true };
+  const other = idle.length >= idleMax - 1 ? idle.shift() : undefined;
+  if (other !== undefined && (await emptied(other.engine))) return { engine: other.engine, ready: false };
   const { engine } = await WorkerEngine.open({ dataDir: null, durable: false, image: null, onFatal: () => undefined });
-  return engine;
+  return { engine, ready: false };
 }
 
-async function recycle(engine: WorkerEngine): Promise<void> {
-  const cleaner = pgliteDatabase(engine, "D0", () => Promise.resolve());
+async function emptied(engine: WorkerEngine): Promise<boolean> {
+  try {
+    await cleaner(engine).script(emptyDatabase);
+    await cleaner(engine).script("discard all");
+    return true;
+  } catch {
+    // Whatever a test did to its database, the next one gets another engine.
+    await engine.close();
+    return false;
+  }
+}
+
+const cleaner = (engine: WorkerEngine): Database => pgliteDatabase(engine, "D0", () => Promise.resolve());
+
+async function recycle(engine: WorkerEngine, key: string | null): Promise<void> {
   if (idle.length >= idleMax) {
     await engine.close();
     return;
   }
   try {
-    await cleaner.script(emptyDatabase);
-    await cleaner.script("discard all");
+    await cleaner(engine).script("reset role; reset session authorization");
+    await cleaner(engine).script("discard all");
+    if (key !== null) await resetDatabase(cleaner(engine));
+    else await cleaner(engine).script(emptyDatabase);
     engine.unref();
-    idle.push(engine);
+    idle.push({ engine, key });
   } catch {
-    // Whatever a test did to its database, the next one gets another engine.
-    await engine.close();
+    if (!(await emptied(engine))) return;
+    engine.unref();
+    idle.push({ engine, key: null });
   }
 }
 

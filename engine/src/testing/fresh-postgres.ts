@@ -2,19 +2,56 @@ import pg from "pg";
 import { inject } from "vitest";
 import type { Database } from "../store/database.ts";
 import { openPostgresDatabase } from "../store/postgres/open-postgres-database.ts";
+import type { Preparation } from "./preparation.ts";
+import { rememberDatabase, resetDatabase } from "./reset-database.ts";
 
 let count = 0;
 
-/** A new, empty database on the run's shared Postgres server; closing it drops it. */
-export async function freshPostgres(): Promise<Database> {
-  const connectionString = await freshPostgresUrl();
+/** Connection strings of prepared databases that no test uses, by the preparation's key. */
+const idle = new Map<string, string[]>();
+const idleMax = 6;
+
+/** A new database on the run's shared Postgres server, empty or as prepared; closing it drops it, or hands it to the next test. */
+export async function freshPostgres(preparation?: Preparation): Promise<Database> {
+  if (preparation === undefined) return await openOwn(await freshPostgresUrl(), dropPostgres);
+  const reused = await takeIdle(preparation.key);
+  if (reused !== null) return reused;
+  const database = await openOwn(await freshPostgresUrl(), async (url) => await putAside(preparation.key, url));
+  await preparation.prepare(database);
+  await rememberDatabase(database);
+  return database;
+}
+
+/** `afterwards` is called when the database was closed. */
+async function openOwn(connectionString: string, afterwards: (url: string) => Promise<void>): Promise<Database> {
   const database = await openPostgresDatabase({ connectionString, poolMax: 5 });
   const close = database.close.bind(database);
   database.close = async () => {
     await close();
-    await dropPostgres(connectionString);
+    await afterwards(connectionString);
   };
   return database;
+}
+
+async function takeIdle(key: string): Promise<Database | null> {
+  const connectionString = idle.get(key)?.pop();
+  if (connectionString === undefined) return null;
+  let usable = true;
+  const database = await openOwn(connectionString, async (url) => await (usable ? putAside(key, url) : dropPostgres(url)));
+  try {
+    await resetDatabase(database);
+    return database;
+  } catch {
+    usable = false;
+    await database.close();
+    return await takeIdle(key);
+  }
+}
+
+async function putAside(key: string, connectionString: string): Promise<void> {
+  const kept = idle.get(key) ?? [];
+  if (kept.length >= idleMax) await dropPostgres(connectionString);
+  else idle.set(key, [...kept, connectionString]);
 }
 
 /**

@@ -9,6 +9,8 @@ export { captureRow, type RowStatement } from "./capture-row.ts";
 export { everyRule, everyRuleColumns } from "./every-rule.ts";
 export { naiveRow, type NaiveRow, type NaiveWrite } from "./naive-row.ts";
 export { historyColumns, statementCells } from "./row-history.ts";
+export type { OpenDatabase, Preparation } from "./preparation.ts";
+export { preparedCatalog } from "./prepared-catalog.ts";
 export { travelledWrite } from "./travelled-write.ts";
 export { tempDir } from "./temp-dir.ts";
 export { checkRuleLaws } from "./check-rule-laws.ts";

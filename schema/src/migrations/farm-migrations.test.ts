@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { farmCatalog } from "../farm-catalog.ts";
 import { initialMigrationSource } from "../generate/migration-text.ts";
 import { catalogShape, databaseChecks, databaseShape } from "../testing/database-shape.ts";
-import { migrateFarm } from "../testing/migrate-farm.ts";
+import { farmDatabase } from "../testing/farm-database.ts";
 import { seedTables } from "../testing/seed-tables.ts";
 import { initial } from "./0001-initial.ts";
 import { checksums } from "./checksums.ts";
@@ -27,7 +27,7 @@ describe("the list of migrations", () => {
 eachDatabase("farm migrations", (open) => {
   let database: Database;
   beforeAll(async () => {
-    database = await migrateFarm(await open());
+    database = await farmDatabase(open);
   });
   afterAll(() => database.close());
 

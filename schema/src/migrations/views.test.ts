@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { weightSessionId } from "../natural-ids.ts";
 import { seedFarm } from "../seed/seed-farm.ts";
 import type { SeedBarn } from "../seed/seed-plan.ts";
-import { migrateFarm } from "../testing/migrate-farm.ts";
+import { farmDatabase } from "../testing/farm-database.ts";
 
 eachDatabase("the views", (open) => {
   let database: Database;
@@ -14,7 +14,7 @@ eachDatabase("the views", (open) => {
   let stranger: SeedBarn;
 
   beforeAll(async () => {
-    database = await migrateFarm(await open(), "edge");
+    database = await farmDatabase(open, "edge");
     const { tenants } = await seedFarm(database, { tenants: 2, captured: false });
     const barns = tenants.flatMap((tenant) => tenant.farms.flatMap((farm) => farm.barns));
     const [first, second, third] = barns;

@@ -4,7 +4,7 @@ import { eachDatabase } from "@hayloft/engine/testing";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { FarmRows } from "../farm-catalog.ts";
 import { dailyCountId, weightSessionId } from "../natural-ids.ts";
-import { migrateFarm } from "../testing/migrate-farm.ts";
+import { farmDatabase } from "../testing/farm-database.ts";
 import { seedFarm } from "./seed-farm.ts";
 import type { SeedBarn, SeedPlan } from "./seed-plan.ts";
 import { seedId, seedPlan } from "./seed-plan.ts";
@@ -33,7 +33,7 @@ eachDatabase("the farm's tables", (open) => {
   let other: SeedBarn;
 
   beforeAll(async () => {
-    database = await migrateFarm(await open(), "cloud");
+    database = await farmDatabase(open, "cloud");
     plan = await seedFarm(database, { tenants: 2 });
     const [first, second] = plan.tenants.map((tenant) => tenant.farms[0]?.barns[0]);
     if (first === undefined || second === undefined) throw new Error("the plan has no barns");
@@ -303,7 +303,7 @@ eachDatabase("the farm's tables", (open) => {
   });
 
   it("rows can be placed on a tier that may not write them, without a change in its log", async () => {
-    const edge = await migrateFarm(await open(), "edge");
+    const edge = await farmDatabase(open, "edge");
     try {
       await expect(seedFarm(edge)).rejects.toThrow();
       await seedFarm(edge, { captured: false });

@@ -1,7 +1,7 @@
 import type { Database } from "@hayloft/engine";
 import { eachDatabase } from "@hayloft/engine/testing";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { migrateFarm } from "../testing/migrate-farm.ts";
+import { farmDatabase } from "../testing/farm-database.ts";
 
 const rowCount = 100_000;
 
@@ -30,7 +30,7 @@ from telemetry_raw group by 1, 2, 3, 4, 5, 6`;
 eachDatabase("query plans", (open) => {
   let database: Database;
   beforeAll(async () => {
-    database = await migrateFarm(await open());
+    database = await farmDatabase(open);
     await database.transaction(async (tx) => {
       await tx.query("select set_config('hayloft.applying', 'on', true)");
       await tx.query(fillRawSql);

@@ -4,7 +4,7 @@ import { newId } from "@hayloft/engine";
 import { eachDatabase } from "@hayloft/engine/testing";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { migrateFarm } from "../testing/migrate-farm.ts";
+import { farmDatabase } from "../testing/farm-database.ts";
 import type { BucketSize } from "./bucket.ts";
 import { bucketStartMs, bucketWidthMs } from "./bucket.ts";
 import type { TelemetryReading } from "./insert-telemetry.ts";
@@ -132,7 +132,7 @@ eachDatabase("telemetry", (open) => {
   const newTenant = (): string => `t-${(tenants += 1)}`;
 
   beforeAll(async () => {
-    database = await migrateFarm(await open());
+    database = await farmDatabase(open);
     // Registry rows as the hub would have sent them.
     await database.transaction(async (tx) => {
       await tx.query("select set_config('hayloft.applying', 'on', true)");

@@ -12,6 +12,10 @@ import { quarantineTables } from "../../quarantine/quarantine-tables.ts";
 import { serveChildren } from "../../link/ws/serve-children.ts";
 import { catalogDdl } from "../../sql/catalog-ddl.ts";
 import type { Database } from "../../store/database.ts";
+import { freshPglite } from "../../testing/fresh-pglite.ts";
+import { freshPostgres } from "../../testing/fresh-postgres.ts";
+import type { OpenDatabase } from "../../testing/preparation.ts";
+import { preparedCatalog } from "../../testing/prepared-catalog.ts";
 import type { LogEvent } from "../log-event.ts";
 import { openReplica } from "../open-replica.ts";
 import type { OpenReplicaOptions } from "../open-replica.ts";
@@ -85,6 +89,11 @@ export class Harbour {
   own(database: Database): Database {
     this.onClose(async () => await database.close());
     return database;
+  }
+
+  /** A database for a node of the tier, Postgres in the office and PGlite elsewhere. */
+  async fresh(tier: string, open: OpenDatabase = tier === "cloud" ? freshPostgres : freshPglite): Promise<Database> {
+    return this.own(await open(preparedCatalog(harbourCatalog, tier)));
   }
 
   async open(database: Database, identity: KeyIdentity, more: Partial<Options> = {}): Promise<HarbourReplica> {
