@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { openReplica } from "@hayloft/engine";
 import { freshPglite } from "@hayloft/engine/testing";
+import { preparedFarm } from "@hayloft/schema/testing";
 import { farmCatalog, farmMigrations } from "@hayloft/schema";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createToken } from "../admin/tokens.ts";
@@ -60,7 +61,7 @@ describe("a hub with TLS", () => {
       Date.now(),
     );
     const identity = identityFromRecord({ ...pending.toRecord(), nodeId, tenant: "t-1" });
-    const database = await freshPglite();
+    const database = await freshPglite(preparedFarm("edge"));
     const parent = { url: hub.syncUrl, node: hub.nodeId, publicKey: hub.publicKey };
     const open = async (ca: { readonly ca?: string }) =>
       await openReplica({ catalog: farmCatalog, migrations: farmMigrations, database, identity, parent: { ...parent, ...ca } });

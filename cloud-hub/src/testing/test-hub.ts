@@ -3,6 +3,7 @@ import { createIdentity, identityFromRecord, openReplica } from "@hayloft/engine
 import { freshPglite } from "@hayloft/engine/testing";
 import type { FarmRows } from "@hayloft/schema";
 import { farmCatalog, farmMigrations } from "@hayloft/schema";
+import { preparedFarm } from "@hayloft/schema/testing";
 import { createBarn, createFarm } from "../admin/places.ts";
 import { createTenant } from "../admin/tenants.ts";
 import { createToken } from "../admin/tokens.ts";
@@ -19,7 +20,7 @@ export interface TestHub extends Hub {
 
 /** A hub on its own database of the run's Postgres server, on a free port. */
 export async function startTestHub(settings: Partial<HubSettings> = {}, options: StartHubOptions = {}): Promise<TestHub> {
-  const fresh = await freshDatabaseUrl();
+  const fresh = await freshDatabaseUrl(preparedFarm("cloud"));
   const events: LogEvent[] = [];
   const hub = await startHub(
     { "http.port": 0, "enrol.attempts_per_minute": 1_000, ...settings },
@@ -80,7 +81,7 @@ export interface TestChild {
 
 /** A child replica on PGlite that dials the hub. */
 export async function openTestChild(hub: Hub, identity: KeyIdentity, syncUrl = hub.syncUrl): Promise<TestChild> {
-  const database = await freshPglite();
+  const database = await freshPglite(preparedFarm(identity.tier === "edge" ? "edge" : "tablet"));
   const events: LogEvent[] = [];
   const replica = await openReplica({
     catalog: farmCatalog,

@@ -2,6 +2,7 @@ import { planFarm } from "@hayloft/device-simulator";
 import type { Database, Replica } from "@hayloft/engine";
 import { isHayloftError, newId } from "@hayloft/engine";
 import { freshPglite } from "@hayloft/engine/testing";
+import { preparedFarm } from "@hayloft/schema/testing";
 import type { FarmRows } from "@hayloft/schema";
 import { barnStockId, dailyCountId, weightSessionId } from "@hayloft/schema";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -33,7 +34,7 @@ beforeAll(async () => {
   await enterFarm(hub.database, plan);
   const config = { "http.admin_token_file": line.tokenFile };
   const start = async (): Promise<TestEdge> =>
-    await TestEdge.start(hub, { tenant, config, ports: { database: await freshPglite() } });
+    await TestEdge.start(hub, { tenant, config, ports: { database: await freshPglite(preparedFarm("edge")) } });
   [edge, spare] = [await start(), await start()];
   const open = async (): Promise<TestTablet> => await TestTablet.enrol(hub, { tenant, farms: [farm], barns: [barn] });
   tablets = [await open(), await open()];

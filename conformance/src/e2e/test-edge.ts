@@ -5,6 +5,8 @@ import { createToken } from "@hayloft/cloud-hub";
 import type { Edge, EdgeConfig, EdgePorts } from "@hayloft/edge-node";
 import { edgeConfigOf, enrol, startEdge } from "@hayloft/edge-node";
 import type { Database } from "@hayloft/engine";
+import { prepareDirectory } from "@hayloft/engine/testing";
+import { preparedFarm } from "@hayloft/schema/testing";
 import type { TestHub } from "./test-hub.ts";
 import { until } from "./until.ts";
 import { WireProxy } from "./wire-proxy.ts";
@@ -43,6 +45,7 @@ export class TestEdge {
       Date.now(),
     );
     const dataDir = await mkdtemp(join(tmpdir(), "hayloft-e2e-"));
+    await prepareDirectory(join(dataDir, "database"), preparedFarm("edge"));
     await enrol({ dataDir, hubUrl: hub.url, token, name: `${tenant} edge` });
     const wire = await WireProxy.listen();
     wire.aim(hub.url);

@@ -1,7 +1,8 @@
 import type { Hub, HubSettings, StartHubOptions } from "@hayloft/cloud-hub";
 import { startHub } from "@hayloft/cloud-hub";
 import type { Database, LogEvent } from "@hayloft/engine";
-import { dropPostgres, freshPostgresUrl } from "@hayloft/engine/testing";
+import { dropPostgres, preparedPostgresUrl } from "@hayloft/engine/testing";
+import { preparedFarm } from "@hayloft/schema/testing";
 
 /** A hub on a database of its own of the run's Postgres server, that can be stopped and started again. */
 export class TestHub {
@@ -18,7 +19,7 @@ export class TestHub {
   }
 
   static async start(settings: Partial<HubSettings> = {}, options: StartHubOptions = {}): Promise<TestHub> {
-    const hub = new TestHub(await freshPostgresUrl(), settings, options);
+    const hub = new TestHub(await preparedPostgresUrl(preparedFarm("cloud")), settings, options);
     await hub.start();
     return hub;
   }

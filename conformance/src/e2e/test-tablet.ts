@@ -4,6 +4,7 @@ import { createIdentity, identityFromRecord, openReplica } from "@hayloft/engine
 import { freshPglite } from "@hayloft/engine/testing";
 import type { FarmRows } from "@hayloft/schema";
 import { farmCatalog, farmMigrations } from "@hayloft/schema";
+import { preparedFarm } from "@hayloft/schema/testing";
 import type { TestHub } from "./test-hub.ts";
 import { until } from "./until.ts";
 
@@ -45,7 +46,7 @@ export class TestTablet {
   }
 
   static async enrol(hub: TestHub, request: Omit<NodeRequest, "tier">): Promise<TestTablet> {
-    return new TestTablet(await enrolNode(hub, { ...request, tier: "tablet" }), await freshPglite());
+    return new TestTablet(await enrolNode(hub, { ...request, tier: "tablet" }), await freshPglite(preparedFarm("tablet")));
   }
 
   get replica(): Replica<FarmRows> {

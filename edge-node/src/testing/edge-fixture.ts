@@ -3,6 +3,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { SeedBarn } from "@hayloft/schema";
 import { seedId, seedPlan } from "@hayloft/schema";
+import { preparedFarm } from "@hayloft/schema/testing";
+import { prepareDirectory } from "@hayloft/engine/testing";
 import type { MqttClient } from "mqtt";
 import { connectAsync } from "mqtt";
 import type { MqttMessage } from "../broker/mqtt-message.ts";
@@ -39,6 +41,7 @@ export function standaloneConfig(dataDir: string, overrides: Partial<EdgeConfig>
 
 /** Starts a daemon without a hub and gives it the master data of two barns, as if they had come from one. */
 export async function startStandalone(config: EdgeConfig, ports: EdgePorts = {}): Promise<Edge> {
+  await prepareDirectory(path.join(config.data_dir, "database"), preparedFarm("edge"));
   const edge = await startEdge(config, { log: quietLog, ...ports });
   await fillBarns(edge.replica.database, Date.now());
   return edge;

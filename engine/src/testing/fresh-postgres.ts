@@ -54,6 +54,30 @@ async function putAside(key: string, connectionString: string): Promise<void> {
   else idle.set(key, [...kept, connectionString]);
 }
 
+/** Of this process, by the preparation's key: one database each that stays as it was prepared. */
+const templates = new Map<string, Promise<string>>();
+
+/** The connection string of a new database as prepared; `dropPostgres` removes it. */
+export async function preparedPostgresUrl(preparation: Preparation): Promise<string> {
+  let template = templates.get(preparation.key);
+  if (template === undefined) {
+    template = makeTemplate(preparation);
+    templates.set(preparation.key, template);
+  }
+  return await freshPostgresUrl(await template);
+}
+
+async function makeTemplate({ prepare }: Preparation): Promise<string> {
+  const connectionString = await freshPostgresUrl();
+  const database = await openPostgresDatabase({ connectionString, poolMax: 1 });
+  try {
+    await prepare(database);
+  } finally {
+    await database.close();
+  }
+  return connectionString;
+}
+
 /**
  * The connection string of a new database, empty or a copy of the one at `template`, to which nobody may be connected; `dropPostgres`
  * removes it.
