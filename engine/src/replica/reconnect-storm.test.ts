@@ -15,8 +15,7 @@ import { proofOf } from "../session/proof.ts";
 import { effort } from "../testing/effort.ts";
 import { Harbour, harbourCatalog, tenant } from "./testing/harbour.ts";
 
-/** 1,000 and more by HAYLOFT_EFFORT. */
-const CHILDREN = effort(300);
+const CHILDREN = effort(1_000);
 /** Too few for all of them, whatever their number. */
 const limits = {
   handshakesPerSecond: 0.15 * CHILDREN,
