@@ -1,6 +1,7 @@
 import type { Change, Commit, CellWrite, Stamp } from "@hayloft/engine";
 import { columnOf, rowKeys, seenReader, writeName } from "@hayloft/engine";
 import type { Written } from "./checkers.ts";
+import { finalCommit } from "./final-commit.ts";
 import type { SimNode } from "./sim-node.ts";
 import { nameOf, planOf, rowName } from "./sim-store.ts";
 import { Violation } from "./violation.ts";
@@ -72,13 +73,6 @@ function compareJournals(
       throw new Violation("journal", `${name} has lost at ${top.spec.name}, and ${node.spec.name} does not say so`);
   }
 }
-
-/** The commit as it is now: it may have got another stamp since it was written. */
-const finalCommit = ({ node, commit }: Written): Commit =>
-  node.store.log(commit.tenant).entries.find(({ via, commit: now }) => {
-    const name = node.store.reissued.get(nameOf(commit)) ?? nameOf(commit);
-    return via === null && nameOf(now) === name;
-  })?.commit ?? commit;
 
 const notesOf = (commit: Commit): readonly Change[] => commit.changes.filter(({ table }) => table === "note");
 

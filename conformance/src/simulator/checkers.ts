@@ -1,7 +1,8 @@
 import type { AckRecord, ApplyRequest, Commit, SettledSeq } from "@hayloft/engine";
 import { isPresent } from "@hayloft/engine";
 import { checkJournals } from "./check-journals.ts";
-import { sharedTenant } from "./sim-catalog.ts";
+import { checkMixedRows } from "./check-mixed-rows.ts";
+import { mixedTables, sharedTenant } from "./sim-catalog.ts";
 import type { SimNode } from "./sim-node.ts";
 import type { StorageObserver } from "./sim-storage.ts";
 import { nameOf, rowName } from "./sim-store.ts";
@@ -173,8 +174,8 @@ export function checkFinally(nodes: readonly SimNode[], written: readonly Writte
   for (const node of nodes) checkTenants(node);
   for (const node of nodes) {
     for (const tenant of tenantsOf(node)) {
-      for (const table of ["note", "master"] as const) {
-        if (tenant === sharedTenant && table === "note") continue;
+      for (const table of ["note", "master", ...mixedTables] as const) {
+        if (tenant === sharedTenant && table !== "master") continue;
         const mine = node.store.dump(tenant, table);
         const true_ = top.store.dump(tenant, table);
         const differs = mine.findIndex((line, index) => line !== true_[index]);
@@ -189,6 +190,7 @@ export function checkFinally(nodes: readonly SimNode[], written: readonly Writte
     checkSeqs(node, top);
   }
   for (const item of written) checkWritten(item, nodes, top);
+  checkMixedRows(nodes, written);
   checkJournals(nodes, written, top);
 }
 

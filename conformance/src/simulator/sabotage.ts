@@ -1,7 +1,8 @@
-import type { ApplyRequest, ApplyResult, Commit, Cursor, HistoryCheck, SnapshotChunk } from "@hayloft/engine";
+import type { AckRecord, ApplyRequest, ApplyResult, Commit, Cursor, HistoryCheck, SnapshotChunk } from "@hayloft/engine";
 import type { SimTable } from "./sim-catalog.ts";
 import type { MakeStorage } from "./sim-node.ts";
 import { SimStorage } from "./sim-storage.ts";
+import type { SimStore } from "./sim-store.ts";
 
 /** Storages with one planted bug each, to prove that the checkers see it. */
 
@@ -85,6 +86,67 @@ const storage =
   (options) =>
     new Broken(options);
 
+/** A commit with something else in the operations of its rows; members that `change` leaves out are gone. */
+function withOps(commit: Commit, change: (ops: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>): Commit {
+  const changed = (text: string | null): string | null =>
+    text === null ? null : JSON.stringify(change(JSON.parse(text) as Readonly<Record<string, unknown>>));
+  return {
+    ...commit,
+    changes: commit.changes.map((item) => {
+      const place = item.columns.indexOf("$ops");
+      const isOps = (index: number): boolean => index === place;
+      return { ...item, values: item.values.map((vector, index) => (isOps(index) ? vector.map(changed) : vector)) };
+    }),
+  };
+}
+
+/** A storage that writes the rows of commits otherwise than they came; what it passes on is as it came. */
+const mangled = (change: (commit: Commit, store: SimStore) => Commit): MakeStorage => {
+  class Mangled extends SimStorage {
+    protected override applyCommit(commit: Commit, request: ApplyRequest): boolean {
+      const { store } = this;
+      const writeRows = store.writeRows.bind(store);
+      store.writeRows = (sound) => writeRows(change(sound, store));
+      try {
+        return super.applyCommit(commit, request);
+      } finally {
+        store.writeRows = writeRows;
+      }
+    }
+  }
+  return storage(Mangled);
+};
+
+/** As if the writer had seen whatever was written before by anybody who is known here. */
+function seenAll({ stamp, node }: Commit, store: SimStore): Readonly<Record<string, string>> {
+  const nodes = new Set([...store.rows.values()].flatMap(({ cells }) => [...cells.values()].map((register) => register.node)));
+  return Object.fromEntries([...nodes].filter((other) => other !== node && other !== "").map((other) => [other, String(stamp)]));
+}
+
+const without =
+  (name: string) =>
+  (ops: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
+    Object.fromEntries(Object.entries(ops).filter(([member]) => member !== name));
+
+class TakesEverything extends SimStorage {
+  protected override applyCommit(commit: Commit, request: ApplyRequest): boolean {
+    return super.applyCommit(commit, { ...request, from: "parent" });
+  }
+}
+
+class KeepsRefused extends SimStorage {
+  override async recordAcknowledgement(ack: AckRecord): Promise<void> {
+    const { store } = this;
+    const writeTruth = store.writeTruth.bind(store);
+    store.writeTruth = (tenant, truth, judged) => writeTruth(tenant, truth, judged, false);
+    try {
+      await super.recordAcknowledgement(ack);
+    } finally {
+      store.writeTruth = writeTruth;
+    }
+  }
+}
+
 export interface Sabotage {
   readonly makeStorage?: MakeStorage;
   readonly falseTop?: boolean;
@@ -102,5 +164,29 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   "forgets to tell outcomes": { makeStorage: storage(ForgottenOutcome), oracles: ["O4", "O1"] },
   "forgets what lost": { makeStorage: storage(ForgottenLosses), oracles: ["O2", "journal"] },
   "takes a copy's commits for known ones": { makeStorage: storage(BelievesCopies), oracles: ["O1", "O2", "O3", "O5", "O14"] },
+  "loses a counter's differences": {
+    makeStorage: mangled((commit) => withOps(commit, without("hits"))),
+    oracles: ["O1", "O11", "O12"],
+  },
+  "takes away additions that a removal had not seen": {
+    makeStorage: mangled((commit, store) =>
+      withOps(commit, (ops) => ("labels" in ops ? { ...ops, $seen: seenAll(commit, store) } : ops)),
+    ),
+    oracles: ["O1", "O12"],
+  },
+  "keeps versions under review that were replaced": {
+    makeStorage: mangled((commit) => withOps(commit, without("$seen"))),
+    oracles: ["O1", "O12"],
+  },
+  "lets a delete win over updates that it had not seen": {
+    makeStorage: mangled((commit, store) =>
+      commit.changes.some(({ table, op }) => table === "herd" && op === "delete")
+        ? withOps(commit, (ops) => ({ ...ops, $seen: seenAll(commit, store) }))
+        : commit,
+    ),
+    oracles: ["O1", "O12"],
+  },
+  "takes in what is to be refused": { makeStorage: storage(TakesEverything), oracles: ["O4", "O8"] },
+  "keeps a refused change at its author": { makeStorage: storage(KeepsRefused), oracles: ["O1", "O11", "O12"] },
   "says that it is the top": { falseTop: true, oracles: ["O2"] },
 };

@@ -10,6 +10,7 @@ import {
   text,
   uuid,
 } from "@hayloft/engine";
+import { everyRule, everyRuleColumns } from "@hayloft/engine/testing";
 
 const tiers = ["cloud", "edge", "tablet"] as const;
 const everywhere = { cloud: forever, edge: forever, tablet: forever };
@@ -53,6 +54,22 @@ const master = table("master", {
   rule: singleWriter("cloud"),
 });
 
+/** Rows of every rule, which everybody writes, deletes and inserts again. */
+const mixed = <Name extends string>(name: Name, deletes: "later" | "deleteWins" | "updateWins") =>
+  table(name, {
+    ...base,
+    columns: everyRuleColumns,
+    scope: { tenant: "tenant_id" },
+    writers: [...tiers],
+    flow: "both",
+    rule: everyRule,
+    deletes,
+  });
+
+const pen = mixed("pen", "later");
+const gate = mixed("gate", "deleteWins");
+const herd = mixed("herd", "updateWins");
+
 export const sharedTenant = "everyone";
 
 export const simCatalog = catalog({
@@ -62,9 +79,14 @@ export const simCatalog = catalog({
   tiers,
   scopes: [],
   sharedTenant,
-  tables: [nodeTable(tiers), event, note, master],
+  tables: [nodeTable(tiers), event, note, master, pen, gate, herd],
 });
 
 /** The tables that the simulator fills, with the columns of a whole row image. */
-export const simTables = { event, note, master } as const;
+export const simTables = { event, note, master, pen, gate, herd } as const;
 export type SimTable = keyof typeof simTables;
+
+/** The tables with a column of every rule. */
+export const mixedTables = ["pen", "gate", "herd"] as const;
+export type MixedTable = (typeof mixedTables)[number];
+export const isMixed = (name: string): name is MixedTable => mixedTables.some((known) => known === name);

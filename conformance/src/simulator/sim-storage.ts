@@ -46,6 +46,7 @@ import {
   writeRowState,
 } from "@hayloft/engine";
 import { sharedTenant, type SimTable, simTables } from "./sim-catalog.ts";
+import { absentRow, restampedRow } from "./sim-rows.ts";
 import { nameOf, nodeSha256, planOf, rowName } from "./sim-store.ts";
 import type { Log, SimStore } from "./sim-store.ts";
 
@@ -268,9 +269,7 @@ export class SimStorage extends SimHistory implements ReplicaStorage {
     return changes.flatMap((change) =>
       rowKeys(change, planOf(change.table)).map((key): Change => {
         const state = this.store.rows.get(rowName(tenant, change.table, key));
-        if (state === undefined || !isPresent(state)) {
-          return { table: change.table, op: "delete", columns: ["tenant_id", "id"], values: [[tenant], [key]], rowCount: 1 };
-        }
+        if (state === undefined || !isPresent(state, planOf(change.table))) return absentRow(tenant, change.table, key, state);
         const cells = [...state.cells];
         return {
           table: change.table,
@@ -376,12 +375,7 @@ export class SimStorage extends SimHistory implements ReplicaStorage {
         const id = rowName(before.tenant, change.table, key);
         const state = this.store.rows.get(id);
         if (state === undefined) continue;
-        const cells = new Map(state.cells);
-        for (const [column, register] of cells) {
-          if (register.stamp === before.stamp && register.node === before.node)
-            cells.set(column, { ...register, stamp: after.stamp });
-        }
-        this.store.rows.set(id, { ...state, cells });
+        this.store.rows.set(id, restampedRow(planOf(change.table), state, before, after));
       }
     }
   }

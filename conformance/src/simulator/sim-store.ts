@@ -30,9 +30,12 @@ import {
   tickClock,
   UNKNOWN_STAMP,
   withoutStamp,
+  columnOf,
+  withoutOverwritten,
   writeName,
 } from "@hayloft/engine";
-import type { SimTable } from "./sim-catalog.ts";
+import { captureRow, type RowStatement } from "@hayloft/engine/testing";
+import type { MixedTable, SimTable } from "./sim-catalog.ts";
 import { simTables } from "./sim-catalog.ts";
 import { SimJournal } from "./sim-journal.ts";
 
@@ -91,6 +94,14 @@ export interface Row {
   readonly values: Readonly<Record<string, string | null>>;
   /** Columns that the statement changed; absent: an insert. */
   readonly changed?: readonly string[];
+}
+
+/** A statement on a row with columns of every rule. */
+export interface MixedStatement {
+  readonly table: MixedTable;
+  readonly id: string;
+  readonly kind: RowStatement["kind"];
+  readonly cells: RowStatement["cells"];
 }
 
 /**
@@ -198,7 +209,7 @@ export class SimStore {
   }
 
   /** A local transaction: seals a commit at the wall clock's time and writes its rows. */
-  write(tenant: string, rows: readonly Row[], nowMs: number): Commit {
+  write(tenant: string, rows: readonly (Row | MixedStatement)[], nowMs: number): Commit {
     const log = this.log(tenant);
     const ticked = tickClock(startClock(log.stamp), nowMs);
     const stamp = ticked.stamp + (ticked.stamp % 65_536n === 0n ? BigInt(this.salt) : 0n);
@@ -213,7 +224,7 @@ export class SimStore {
       catalogVersion: 1,
       previousHash: log.hash,
       hash: firstPreviousHash(),
-      changes: rows.map((row) => this.#changeOf(tenant, row)),
+      changes: rows.map((row, place) => ("kind" in row ? this.#statement(tenant, row, place + 1) : this.#changeOf(tenant, row))),
     };
     const commit = { ...unhashed, hash: commitHash(unhashed, nodeSha256) };
     log.seq = commit.seq;
@@ -222,6 +233,16 @@ export class SimStore {
     this.append(log, commit, null);
     this.writeRows(commit);
     return commit;
+  }
+
+  /** The row as it is here. */
+  state(tenant: string, table: SimTable, key: string): RowState {
+    return this.rows.get(rowName(tenant, table, key)) ?? EMPTY_ROW;
+  }
+
+  #statement(tenant: string, { table, id, kind, cells }: MixedStatement, at: number): Change {
+    const before = this.state(tenant, table, id);
+    return captureRow(planOf(table), before, { kind, cells, key: { tenant_id: tenant, id }, node: this.node, at });
   }
 
   #changeOf(tenant: string, { table, values, changed }: Row): Change {
@@ -294,9 +315,10 @@ export class SimStore {
     const book = new LossBook();
     for (const [index, key] of rowKeys(change, plan).entries()) {
       const id = rowName(commit.tenant, change.table, key);
-      const existing = this.rows.get(id) ?? EMPTY_ROW;
+      const incoming = stateOfChange(change, index, commit, plan);
+      const existing = withoutOverwritten(this.rows.get(id) ?? EMPTY_ROW, incoming, commit, { op: change.op, plan });
       const context = { seen: seenOf(index), isTruth: false };
-      const joined = foldRow(plan, [key], existing, stateOfChange(change, index, commit, plan), context);
+      const joined = foldRow(plan, [key], existing, incoming, context);
       this.rows.set(id, joined.state);
       book.add(commit, joined, false);
     }
@@ -314,8 +336,10 @@ export class SimStore {
         const here = this.rows.get(id) ?? EMPTY_ROW;
         const left = isRefused ? withoutStamp(here, judged, plan) : here;
         let state = left;
-        if (change.op !== "delete") {
-          const joined = foldRow(plan, [key], left, stateOfChange(change, index, UNKNOWN_STAMP, plan), {
+        const incoming = stateOfChange(change, index, UNKNOWN_STAMP, plan);
+        // A delete without stamps says that the authority never had the row.
+        if (change.op !== "delete" || columnOf(change, "$stamps") !== undefined) {
+          const joined = foldRow(plan, [key], left, incoming, {
             seen: null,
             isTruth: true,
           });
@@ -325,7 +349,7 @@ export class SimStore {
         }
         this.raiseStamp(tenant, latestStamp(state));
         if (isRefused) for (const loser of takenBackLosers(plan, [key], here, state, judged)) book.lose(null, loser);
-        if (state.cells.size === 0) this.rows.delete(id);
+        if (state.cells.size === 0 && state.deleted === null) this.rows.delete(id);
         else this.rows.set(id, state);
       }
     }
@@ -337,7 +361,7 @@ export class SimStore {
     const prefix = rowName(tenant, table, "");
     const lines: string[] = [];
     for (const [id, state] of this.rows) {
-      if (!id.startsWith(prefix) || !isPresent(state)) continue;
+      if (!id.startsWith(prefix) || !isPresent(state, planOf(table))) continue;
       lines.push(
         `${id} ${[...state.cells]
           .map(([column, register]) => `${column}=${String(register.value)}`)

@@ -1,10 +1,12 @@
-import type { Commit } from "@hayloft/engine";
 import type { Faults } from "./faults.ts";
 import type { Written } from "./checkers.ts";
 import type { Random } from "./random.ts";
-import { sharedTenant } from "./sim-catalog.ts";
+import { type Commit, isPresent } from "@hayloft/engine";
+import { historyColumns, statementCells } from "@hayloft/engine/testing";
+import { mixedTables, sharedTenant } from "./sim-catalog.ts";
 import type { SimNode } from "./sim-node.ts";
-import type { Row } from "./sim-store.ts";
+import { POISON } from "./sim-refusal.ts";
+import { type MixedStatement, nameOf, planOf, type Row } from "./sim-store.ts";
 
 /** What the nodes write: few keys and many writers, so that they meet. */
 export class Workload {
@@ -12,6 +14,8 @@ export class Workload {
   readonly #random: Random;
   readonly #tenants: readonly string[];
   readonly #lastEvent = new Map<string, string>();
+  /** Per node and row the last change that is to be refused. */
+  readonly #poisoned = new Map<string, Commit>();
   #count = 0;
 
   constructor(random: Random, tenants: readonly string[]) {
@@ -32,14 +36,57 @@ export class Workload {
     else if (node.spec.tier === "tablet" && random.chance(0.04))
       this.#commit(node, node.spec.tenant, [this.#master(node.spec.tenant)], true);
     else {
+      if (random.chance(0.25)) {
+        this.#writeMixed(node, node.spec.tenant);
+        node.network?.wake();
+        return;
+      }
       const times = random.chance(0.03) ? random.between(20, 80) : 1;
       for (let index = 0; index < times; index += 1) this.#writeBelow(node, node.spec.tenant, faults);
     }
     node.network?.wake();
   }
 
+  /** One or two statements on rows of every rule; some of a tablet are such as no parent takes. */
+  #writeMixed(node: SimNode, tenant: string): void {
+    const random = this.#random;
+    const places = new Map<string, MixedStatement>();
+    for (let count = random.between(1, 2); count > 0; count -= 1) {
+      const statement = this.#statement(node, tenant);
+      if (statement !== null) places.set(`${statement.table} ${statement.id}`, statement);
+    }
+    const statements = [...places.values()];
+    const [only] = statements;
+    if (only === undefined) return;
+    const isPoison = statements.length === 1 && only.kind === "update" && node.spec.tier === "tablet" && random.chance(0.15);
+    const wanted = isPoison ? [{ ...only, cells: new Map([...only.cells, ["name", POISON] as const]) }] : statements;
+    const commit = this.#commit(node, tenant, wanted, isPoison);
+    if (isPoison) this.#poisoned.set(`${node.spec.name} ${only.table} ${only.id}`, commit);
+  }
+
+  #statement(node: SimNode, tenant: string): MixedStatement | null {
+    const random = this.#random;
+    const table = random.pick(mixedTables);
+    const id = `row-${String(random.between(1, 3))}`;
+    // What would build on a change that is to be refused steps aside with it, which the storage of the simulation does not play.
+    const pending = this.#poisoned.get(`${node.spec.name} ${table} ${id}`);
+    const name = pending === undefined ? "" : nameOf(pending);
+    if (pending !== undefined && node.store.outcomes.get(node.store.reissued.get(name) ?? name) === undefined) return null;
+    const state = node.store.state(tenant, table, id);
+    const isHere = isPresent(state, planOf(table));
+    if (isHere && random.chance(0.12)) return { table, id, kind: "delete", cells: new Map() };
+    const columns = random.between(1, 2 ** historyColumns.length - 1);
+    const wish = { verb: "write", columns, pick: random.between(0, 40) } as const;
+    const cells = statementCells(state, !isHere, wish, this.#name("v"));
+    return cells.size === 0 ? null : { table, id, kind: isHere ? "update" : "insert", cells };
+  }
+
   #writeAtTop(node: SimNode): void {
     const random = this.#random;
+    if (random.chance(0.2)) {
+      this.#writeMixed(node, random.pick(this.#tenants));
+      return;
+    }
     const tenant = random.chance(0.2) ? sharedTenant : random.pick(this.#tenants);
     const rows = tenant === sharedTenant || random.chance(0.6) ? [this.#master(tenant)] : [this.#note(tenant)];
     this.#commit(node, tenant, rows, false);
@@ -83,10 +130,11 @@ export class Workload {
     return { table: "master", values };
   }
 
-  #commit(node: SimNode, tenant: string, rows: readonly Row[], refused: boolean): void {
+  #commit(node: SimNode, tenant: string, rows: readonly (Row | MixedStatement)[], refused: boolean): Commit {
     const commit = node.store.write(tenant, rows, node.wallMs());
-    const events = rows.flatMap((row) => (row.table === "event" ? (row.values["id"] ?? []) : []));
+    const events = rows.flatMap((row) => ("values" in row && row.table === "event" ? (row.values["id"] ?? []) : []));
     this.written.push({ node, commit, refused, events });
+    return commit;
   }
 
   #name(kind: string): string {
