@@ -2,6 +2,7 @@ import type { AckRecord, ApplyRequest, Commit, SettledSeq } from "@hayloft/engin
 import { isPresent } from "@hayloft/engine";
 import { checkJournals } from "./check-journals.ts";
 import { checkMixedRows } from "./check-mixed-rows.ts";
+import { finalCommit } from "./final-commit.ts";
 import { mixedTables, sharedTenant } from "./sim-catalog.ts";
 import type { SimNode } from "./sim-node.ts";
 import type { StorageObserver } from "./sim-storage.ts";
@@ -170,8 +171,10 @@ export function unrest(nodes: readonly SimNode[]): readonly string[] {
 export function checkFinally(nodes: readonly SimNode[], written: readonly Written[]): void {
   const top = nodes.find((node) => node.spec.parent === null);
   if (top === undefined) return;
-  // A leak also makes rows differ: it is named as what it is.
+  // What also makes rows differ is named as what it is.
   for (const node of nodes) checkTenants(node);
+  for (const item of written) checkWritten(item, nodes, top);
+  checkMixedRows(nodes, written);
   for (const node of nodes) {
     for (const tenant of tenantsOf(node)) {
       for (const table of ["note", "master", ...mixedTables] as const) {
@@ -189,8 +192,6 @@ export function checkFinally(nodes: readonly SimNode[], written: readonly Writte
     }
     checkSeqs(node, top);
   }
-  for (const item of written) checkWritten(item, nodes, top);
-  checkMixedRows(nodes, written);
   checkJournals(nodes, written, top);
 }
 
@@ -224,13 +225,14 @@ function checkTenants(node: SimNode): void {
   }
 }
 
-function checkWritten({ node, commit, refused, events }: Written, nodes: readonly SimNode[], top: SimNode): void {
+function checkWritten(written: Written, nodes: readonly SimNode[], top: SimNode): void {
+  const { node, commit, refused, events } = written;
   const parent = nodes.find((item) => item.spec.name === node.spec.parent);
   if (parent === undefined) return;
-  const written = nameOf(commit);
+  const first = nameOf(commit);
   // A copy gives what its parent may not have another name; the parent may have got it under both.
-  const renamed = node.store.reissued.get(written);
-  const name = renamed !== undefined && top.store.effects.has(renamed) ? renamed : written;
+  const renamed = nameOf(finalCommit(written));
+  const name = top.store.effects.has(renamed) ? renamed : first;
   const here = node.store.outcomes.get(name);
   const there = parent.store.outcomes.get(name);
   // What a disk forgot that was put back, its parent knows.

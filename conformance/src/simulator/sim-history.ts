@@ -1,7 +1,7 @@
-import type { ChainPoint, EndedLife, HistoryCheck, LogHorizon, LogLife } from "@hayloft/engine";
-import { commitHash, firstPreviousHash, sameBytes } from "@hayloft/engine";
+import type { ChainPoint, Commit, EndedLife, HistoryCheck, LogHorizon, LogLife } from "@hayloft/engine";
+import { commitHash, firstPreviousHash, sameBytes, sha256 } from "@hayloft/engine";
 import type { Log, SimStore } from "./sim-store.ts";
-import { nameOf, nodeSha256 } from "./sim-store.ts";
+import { nameOf } from "./sim-store.ts";
 
 /** The part of the storage that tells copies and older images of a database from the one that its peers know. */
 export class SimHistory {
@@ -88,9 +88,9 @@ export class SimHistory {
       if (entry.commit.origin !== old || entry.position <= agreed) return entry;
       seq += 1;
       const unhashed = { ...entry.commit, origin: fresh, seq, previousHash: hash };
-      const commit = { ...unhashed, hash: commitHash(unhashed, nodeSha256) };
+      const commit = { ...unhashed, hash: commitHash(unhashed, sha256) };
       hash = commit.hash;
-      this.store.reissued.set(nameOf(entry.commit), nameOf(commit));
+      this.#renameOne(entry.commit, commit);
       return { ...entry, commit };
     });
     const mark = this.store.origin(tenant, old);
@@ -100,5 +100,12 @@ export class SimHistory {
     log.incarnation = fresh;
     log.seq = seq;
     log.hash = hash;
+  }
+
+  /** Under the old name the commit of another copy may come. */
+  #renameOne(before: Commit, after: Commit): void {
+    const { effects } = this.store;
+    effects.set(nameOf(after), effects.get(nameOf(before)) ?? 0);
+    effects.delete(nameOf(before));
   }
 }

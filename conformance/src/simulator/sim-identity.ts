@@ -1,5 +1,5 @@
 import type { NodeIdentity } from "@hayloft/engine";
-import { nodeSha256 } from "./sim-store.ts";
+import { sha256 } from "@hayloft/engine";
 
 /**
  * Identities whose signatures are hashes with a secret: as hard to forge here as real ones, the same on every run and fast.
@@ -10,7 +10,7 @@ export class SimKeys {
 
   identity(of: Pick<NodeIdentity, "nodeId" | "tier" | "tenant">): NodeIdentity {
     const secret = `secret of ${of.nodeId}`;
-    const publicKey = nodeSha256(secret);
+    const publicKey = sha256(secret);
     this.#secrets.set(publicKey.join(), secret);
     return { ...of, publicKey, sign: (bytes) => signature(secret, bytes) };
   }
@@ -22,6 +22,6 @@ export class SimKeys {
 }
 
 function signature(secret: string, bytes: Uint8Array): Uint8Array {
-  const half = nodeSha256(new Uint8Array([...new TextEncoder().encode(secret), ...bytes]));
-  return new Uint8Array([...half, ...nodeSha256(half)]);
+  const half = sha256(new Uint8Array([...new TextEncoder().encode(secret), ...bytes]));
+  return new Uint8Array([...half, ...sha256(half)]);
 }

@@ -10,6 +10,7 @@ import type {
   Commit,
   CommitOutcome,
   Cursor,
+  ErrorCode,
   Grant,
   LogHead,
   LogPart,
@@ -38,6 +39,7 @@ import {
   rowKeys,
   rowValues,
   sameBytes,
+  sha256,
   stampIsAcceptable,
   startClock,
   tickClock,
@@ -47,7 +49,7 @@ import {
 } from "@hayloft/engine";
 import { sharedTenant, type SimTable, simTables } from "./sim-catalog.ts";
 import { absentRow, restampedRow } from "./sim-rows.ts";
-import { nameOf, nodeSha256, planOf, rowName } from "./sim-store.ts";
+import { nameOf, planOf, rowName } from "./sim-store.ts";
 import type { Log, SimStore } from "./sim-store.ts";
 
 const tablesInOrder = Object.keys(simTables) as SimTable[];
@@ -218,7 +220,7 @@ export class SimStorage extends SimHistory implements ReplicaStorage {
         const follows = commit.seq === mark.seq + 1;
         if (!follows && commit.node === node) throw new HayloftError("sequence-gap", details);
         if (follows && !sameBytes(commit.previousHash, mark.hash)) throw new HayloftError("history-diverged", details);
-        if (!sameBytes(commitHash(commit, nodeSha256), commit.hash)) throw new HayloftError("content-hash", details);
+        if (!sameBytes(commitHash(commit, sha256), commit.hash)) throw new HayloftError("content-hash", details);
         if (!stampIsAcceptable(commit.stamp, this.#nowMs())) throw new HayloftError("clock-ahead", details);
       }
       marks.set(commit.origin, { seq: commit.seq, hash: commit.hash });
@@ -235,7 +237,7 @@ export class SimStorage extends SimHistory implements ReplicaStorage {
     origin.seq = commit.seq;
     origin.hash = commit.hash;
     const told = from === "child" ? peer : null;
-    const refusal = from === "child" ? refusalOf(commit) : null;
+    const refusal = from === "child" ? this.refusalOf(commit) : null;
     if (refusal !== null) {
       store.outcomes.set(nameOf(commit), { outcome: "refused", code: refusal, peer: told, toldPosition: null });
       store.judged.set(nameOf(commit), commit);
@@ -250,6 +252,10 @@ export class SimStorage extends SimHistory implements ReplicaStorage {
       from === "child" && this.#hasParent ? commit.changes : commit.changes.filter((change) => flowsDown(change.table));
     if (kept.length > 0 && !(from === "parent" && store.tier === "tablet")) store.append(log, { ...commit, changes: kept }, peer);
     return true;
+  }
+
+  protected refusalOf(commit: Commit): ErrorCode | null {
+    return refusalOf(commit);
   }
 
   #outcomesToTell({ peer, slice }: ApplyRequest, position: number): readonly CommitOutcome[] {
@@ -356,7 +362,7 @@ export class SimStorage extends SimHistory implements ReplicaStorage {
       renamed.set(`${String(commit.stamp)} ${commit.node}`, String(stamp));
       const changes = commit.changes.map((change) => renameSeen(change, (old, node) => renamed.get(`${old} ${node}`) ?? null));
       const unhashed: Commit = { ...commit, stamp, changes, previousHash: previous ?? commit.previousHash };
-      const restamped = { ...unhashed, hash: commitHash(unhashed, nodeSha256) };
+      const restamped = { ...unhashed, hash: commitHash(unhashed, sha256) };
       previous = restamped.hash;
       this.#restampRows(commit, restamped);
       store.journal.rename(commit, restamped);

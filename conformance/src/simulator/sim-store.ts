@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type {
   Change,
   Commit,
@@ -24,6 +23,7 @@ import {
   mergeClock,
   rowKeys,
   rowPlan,
+  sha256,
   startClock,
   stateOfChange,
   takenBackLosers,
@@ -39,13 +39,13 @@ import type { MixedTable, SimTable } from "./sim-catalog.ts";
 import { simTables } from "./sim-catalog.ts";
 import { SimJournal } from "./sim-journal.ts";
 
-export const nodeSha256 = (input: string | Uint8Array): Uint8Array => new Uint8Array(createHash("sha256").update(input).digest());
-
 interface Entry {
   readonly position: number;
   readonly commit: Commit;
   /** The peer it came from; null: ours. */
   readonly via: string | null;
+  /** Ours, as it was when it was written: it may have got another stamp or another name since. */
+  readonly first: Commit | null;
 }
 
 export interface Log {
@@ -133,8 +133,6 @@ export class SimStore {
   copy: string | null = null;
   /** Added to its stamps, so that two copies never give the same. */
   salt = 0;
-  /** Names of commits that have another one since a new incarnation began. */
-  readonly reissued = new Map<string, string>();
 
   constructor(node: string, tier: string, newIncarnation: () => string) {
     this.node = node;
@@ -156,7 +154,6 @@ export class SimStore {
     fill(image.rows, this.rows, same);
     fill(image.judged, this.judged, same);
     fill(image.effects, this.effects, same);
-    fill(image.reissued, this.reissued, same);
     for (const name of this.unknownBySnapshot) image.unknownBySnapshot.add(name);
     for (const name of this.cameEarly) image.cameEarly.add(name);
     image.journal = this.journal.copy();
@@ -226,13 +223,18 @@ export class SimStore {
       hash: firstPreviousHash(),
       changes: rows.map((row, place) => ("kind" in row ? this.#statement(tenant, row, place + 1) : this.#changeOf(tenant, row))),
     };
-    const commit = { ...unhashed, hash: commitHash(unhashed, nodeSha256) };
+    const commit = { ...unhashed, hash: commitHash(unhashed, sha256) };
     log.seq = commit.seq;
     log.stamp = stamp;
     log.hash = commit.hash;
     this.append(log, commit, null);
     this.writeRows(commit);
     return commit;
+  }
+
+  /** A commit that was written here, as it is now: it may have got another stamp or another name. Null when this disk has lost it. */
+  now(commit: Commit): Commit | null {
+    return this.log(commit.tenant).entries.find(({ first }) => first === commit)?.commit ?? null;
   }
 
   /** The row as it is here. */
@@ -272,7 +274,7 @@ export class SimStore {
 
   append(log: Log, commit: Commit, via: string | null): void {
     log.position += 1;
-    log.entries.push({ position: log.position, commit, via });
+    log.entries.push({ position: log.position, commit, via, first: via === null ? commit : null });
     log.stamp = mergeClock(startClock(log.stamp), commit.stamp).last;
   }
 

@@ -218,7 +218,7 @@ class Run {
     const held = new Set(node.store.log(node.spec.tenant ?? "").entries.map(({ commit }) => nameOf(commit)));
     const kept = new Set(image.log(node.spec.tenant ?? "").entries.map(({ commit }) => nameOf(commit)));
     this.#workload.lose(node, (commit) => {
-      const name = node.store.reissued.get(nameOf(commit)) ?? nameOf(commit);
+      const name = nameOf(node.store.now(commit) ?? commit);
       const [origin = "", seq = "0"] = name.split(" ");
       return held.has(name) && !kept.has(name) && parent.store.origin(commit.tenant, origin).seq < Number(seq);
     });

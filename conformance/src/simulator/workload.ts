@@ -70,11 +70,10 @@ export class Workload {
     const id = `row-${String(random.between(1, 3))}`;
     // What would build on a change that is to be refused steps aside with it, which the storage of the simulation does not play.
     const pending = this.#poisoned.get(`${node.spec.name} ${table} ${id}`);
-    const name = pending === undefined ? "" : nameOf(pending);
-    if (pending !== undefined && node.store.outcomes.get(node.store.reissued.get(name) ?? name) === undefined) return null;
+    if (pending !== undefined && node.store.outcomes.get(nameOf(node.store.now(pending) ?? pending)) === undefined) return null;
     const state = node.store.state(tenant, table, id);
     const isHere = isPresent(state, planOf(table));
-    if (isHere && random.chance(0.12)) return { table, id, kind: "delete", cells: new Map() };
+    if (isHere && random.chance(0.2)) return { table, id, kind: "delete", cells: new Map() };
     const columns = random.between(1, 2 ** historyColumns.length - 1);
     const wish = { verb: "write", columns, pick: random.between(0, 40) } as const;
     const cells = statementCells(state, !isHere, wish, this.#name("v"));
