@@ -122,7 +122,7 @@ function isInitial(plan: RowPlan, column: string, value: CellText): boolean {
 }
 
 /** The id of a row with a natural key is derived from the key and from nothing else. */
-function refusalOfNaturalKey(change: Change, plan: RowPlan): ErrorCode | null {
+export function refusalOfNaturalKey(change: Change, plan: RowPlan): ErrorCode | null {
   const { rule, name } = plan.table;
   if (rule.kind !== "naturalKey" || (change.op !== "insert" && change.op !== "update")) return null;
   const ids = columnOf(change, DERIVED_COLUMN);

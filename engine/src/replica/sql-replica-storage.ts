@@ -23,6 +23,9 @@ import { type Released, releaseHeld } from "../quarantine/release-held.ts";
 import { dueOf, reportHeld, reportsHeld } from "../quarantine/report-held.ts";
 import { SqlQuarantine } from "../quarantine/sql-quarantine.ts";
 import { applySnapshot, finishSnapshot, unfinishedSnapshot } from "../snapshot/apply-snapshot.ts";
+import { answerRanges, answerRows, type AskingChild, takeRepair } from "../digest/answer-comparison.ts";
+import { type ComparisonOptions, compareWithParent, type TableComparison } from "../digest/compare-with-parent.ts";
+import type { RangeAnswer, RangeQuestion, RepairAnswer, RepairRequest, RowAnswer, RowQuestion } from "../digest/comparison.ts";
 import { grantedBy, takeGrant } from "../scope/take-grant.ts";
 import { readSnapshot } from "../snapshot/read-snapshot.ts";
 import type { Database } from "../store/database.ts";
@@ -258,6 +261,26 @@ export class SqlReplicaStorage implements ReplicaStorage {
 
   async finishSnapshot(peer: string, at: Cursor): Promise<void> {
     await finishSnapshot(this.#database, this.#env, peer, at);
+  }
+
+  /** Which ranges of a child's rows are otherwise here. */
+  async compareRanges(child: AskingChild, question: RangeQuestion): Promise<RangeAnswer> {
+    return await answerRanges(this.#database, this.#env, child, question);
+  }
+
+  /** What is here of rows of which a child has told the digests. */
+  async compareRows(child: AskingChild, question: RowQuestion): Promise<RowAnswer> {
+    return await answerRows(this.#database, this.#env, child, question, await this.trueNowMs());
+  }
+
+  /** Sets rows right that a child says are damaged here. */
+  async takeRepair(child: AskingChild, request: RepairRequest): Promise<RepairAnswer> {
+    return await takeRepair(this.#database, this.#env, child, request, await this.trueNowMs());
+  }
+
+  /** Compares our rows with the parent's and sets right what differs. */
+  async compareWithParent(options: Omit<ComparisonOptions, "database" | "env" | "nowMs">): Promise<readonly TableComparison[]> {
+    return await compareWithParent({ ...options, database: this.#database, env: this.#env, nowMs: await this.trueNowMs() });
   }
 
   async #cursors(peer: string, kind: "received" | "acked"): Promise<readonly Cursor[]> {

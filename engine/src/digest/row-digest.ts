@@ -1,0 +1,180 @@
+import { afterKeySql } from "../snapshot/page-query.ts";
+import { keyArraysSql, keyVectors, rowKeySql, sqlTypeOf } from "../apply/table-sql.ts";
+import type { RowPlan } from "../merge/row-plan.ts";
+import type { Grant } from "../replica/replica-storage.ts";
+import { visibleSql } from "../scope/visible-sql.ts";
+import { sqlName } from "../sql/sql-name.ts";
+import type { SqlParameter, SqlSession } from "../store/database.ts";
+import { DIGEST_BYTES, type KeptRows, type KeyRange, type RangeDigest } from "./comparison.ts";
+
+/** Whose rows are looked at: those of a tenant that a child's grant and retention cover. */
+export interface ComparedRows {
+  readonly plans: ReadonlyMap<string, RowPlan>;
+  readonly plan: RowPlan;
+  readonly tenant: string;
+  readonly grant: Grant;
+  readonly kept: KeptRows;
+}
+
+/** The columns that a tier sees, in the order in which they are digested. */
+export function shownColumns(plan: RowPlan, tier: string): readonly string[] {
+  const hidden = new Set(plan.table.hidden[tier] ?? []);
+  return plan.columns.filter((column) => !hidden.has(column)).toSorted();
+}
+
+/** The md5 of a row: of the JSON array of its values in text form, columns by name. 32 hexadecimal digits. */
+const rowMd5Sql = (columns: readonly string[], alias: string): string =>
+  `md5(array_to_json(array[${columns.map((column) => `${alias}.${sqlName(column)}::text`).join(", ")}])::text)`;
+
+function keptSql({ plan, kept, grant }: ComparedRows, alias: string, parameters: SqlParameter[]): string {
+  const retention = plan.table.retain[grant.tier];
+  if (kept === null || retention === undefined || retention.kind === "forever") return "";
+  const name = `${alias}.${sqlName(retention.column)}`;
+  if ("from" in kept) {
+    parameters.push(kept.from);
+    return ` and ${name} >= $${String(parameters.length)}::${sqlTypeOf(plan, retention.column)}`;
+  }
+  parameters.push([...kept.values]);
+  return ` and ${name}::text = any($${String(parameters.length)}::text[])`;
+}
+
+function upToKeySql(plan: RowPlan, alias: string, to: readonly string[] | null, parameters: SqlParameter[]): string {
+  if (to === null || plan.keyColumns.length === 0) return "";
+  const left = plan.keyColumns.map((column) => `${alias}.${sqlName(column)}`).join(", ");
+  const right = plan.keyColumns.map((column, index) => {
+    parameters.push(to[index] ?? "");
+    return `$${String(parameters.length)}::${sqlTypeOf(plan, column)}`;
+  });
+  return ` and (${left}) <= (${right.join(", ")})`;
+}
+
+/** `from … where …` over the rows of a range, with the table as `t`; the tenant is parameter 1. */
+function rangeSql(rows: ComparedRows, range: KeyRange, parameters: SqlParameter[]): string {
+  const { plans, plan, grant } = rows;
+  const keys = afterKeySql(plan, "t", range.after, parameters) + upToKeySql(plan, "t", range.to, parameters);
+  const shown = visibleSql(plans, plan, "t", grant, parameters) + keptSql(rows, "t", parameters);
+  return `from ${sqlName(plan.table.name)} as t where t.${sqlName(plan.tenantColumn)} = $1${keys}${shown}`;
+}
+
+/** Counts and digests the rows of a range. Values must have their canonical text form. */
+export async function digestRange(session: SqlSession, rows: ComparedRows, range: KeyRange): Promise<RangeDigest> {
+  const parameters: SqlParameter[] = [rows.tenant];
+  const from = rangeSql(rows, range, parameters);
+  const md5 = rowMd5Sql(shownColumns(rows.plan, rows.grant.tier), "t");
+  const found = await session.query<{ rows: number; digest: string | null }>(
+    `select count(*) as rows, bit_xor(('x' || ${md5})::bit(128))::text as digest ${from}`,
+    parameters,
+  );
+  const [row] = found.rows;
+  return { ...range, rows: row?.rows ?? 0, digest: bytesOfBits(row?.digest ?? null) };
+}
+
+/** The key at which a range of about so many rows from `after` on ends; null when there are no more rows behind it. */
+export async function rangeEnd(
+  session: SqlSession,
+  rows: ComparedRows,
+  range: KeyRange,
+  rowsMax: number,
+): Promise<readonly string[] | null> {
+  const { plan } = rows;
+  if (plan.keyColumns.length === 0) return null;
+  const parameters: SqlParameter[] = [rows.tenant];
+  const from = rangeSql(rows, range, parameters);
+  const columns = plan.keyColumns.map((column) => `t.${sqlName(column)}`);
+  const list = columns.map((column, place) => `${column}::text as "${String(place)}"`).join(", ");
+  const found = await session.query<Readonly<Record<string, string>>>(
+    `select ${list} ${from} order by ${columns.join(", ")} offset ${String(rowsMax - 1)} limit 1`,
+    parameters,
+  );
+  const [row] = found.rows;
+  return row === undefined ? null : columns.map((_, place) => row[String(place)] ?? "");
+}
+
+/** The digests of rows of a range by row key, in key order: all but those named. */
+export async function rowDigests(
+  session: SqlSession,
+  rows: ComparedRows,
+  range: KeyRange,
+  { without, limit }: { readonly without: readonly string[]; readonly limit: number },
+): Promise<ReadonlyMap<string, string>> {
+  const { plan } = rows;
+  const parameters: SqlParameter[] = [rows.tenant];
+  const from = rangeSql(rows, range, parameters);
+  const key = rowKeySql(plan, "t");
+  if (without.length > 0) parameters.push([...without]);
+  const others = without.length === 0 ? "" : ` and ${key} <> all($${String(parameters.length)}::text[])`;
+  const order = plan.keyColumns.map((column) => `t.${sqlName(column)}`).join(", ");
+  const found = await session.query<DigestedRow>(
+    `select ${key} as row_key, ${rowMd5Sql(shownColumns(plan, rows.grant.tier), "t")} as digest ${from}${others}${order === "" ? "" : ` order by ${order}`} limit ${String(limit)}`,
+    parameters,
+  );
+  return new Map(found.rows.map((row) => [row.row_key, row.digest]));
+}
+
+interface DigestedRow {
+  readonly row_key: string;
+  readonly digest: string;
+}
+
+/** The digests of the rows with the given keys that the grant covers, whatever retention says. */
+export async function digestsByKey(
+  session: SqlSession,
+  { plans, plan, tenant, grant }: ComparedRows,
+  keys: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  if (keys.length === 0) return new Map();
+  const parameters: SqlParameter[] = [...keyVectors(plan, tenant, keys)];
+  const shown = visibleSql(plans, plan, "t", grant, parameters);
+  const found = await session.query<DigestedRow>(
+    `select ${rowKeySql(plan, "t")} as row_key, ${rowMd5Sql(shownColumns(plan, grant.tier), "t")} as digest
+    from ${sqlName(plan.table.name)} as t join ${keyArraysSql(plan, "t").join} where true${shown}`,
+    parameters,
+  );
+  return new Map(found.rows.map((row) => [row.row_key, row.digest]));
+}
+
+/** What of a table the child keeps now, by the column of its retention; see `KeptRows`. `fromMs`: not older, where it goes by age. */
+export async function keptRows(
+  session: SqlSession,
+  { plan, tenant, grant }: Pick<ComparedRows, "plan" | "tenant" | "grant">,
+  fromMs: number,
+): Promise<KeptRows> {
+  const retention = plan.table.retain[grant.tier];
+  if (retention === undefined || retention.kind === "forever") return null;
+  const name = sqlName(retention.column);
+  const from = `from ${sqlName(plan.table.name)} where ${sqlName(plan.tenantColumn)} = $1`;
+  if (retention.kind === "days") {
+    const { rows } = await session.query<{ from: string }>(
+      `select greatest(min(${name}), $2::timestamptz)::text as from ${from}`,
+      [tenant, new Date(fromMs)],
+    );
+    return { from: rows[0]?.from ?? "" };
+  }
+  const { rows } = await session.query<{ value: string }>(
+    `select distinct ${name}::text as value ${from} and ${name} is not null order by 1 limit 1000`,
+    [tenant],
+  );
+  return { values: rows.map(({ value }) => value) };
+}
+
+function bytesOfBits(bits: string | null): Uint8Array {
+  const bytes = new Uint8Array(DIGEST_BYTES);
+  if (bits === null) return bytes;
+  for (let index = 0; index < DIGEST_BYTES; index += 1) bytes[index] = Number.parseInt(bits.slice(index * 8, index * 8 + 8), 2);
+  return bytes;
+}
+
+export const hexOf = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+export const bytesOfHex = (hex: string): Uint8Array =>
+  Uint8Array.from({ length: hex.length / 2 }, (_, index) => Number.parseInt(hex.slice(index * 2, index * 2 + 2), 16));
+
+export const sameDigest = (left: RangeDigest, right: RangeDigest): boolean =>
+  left.rows === right.rows && left.digest.every((byte, index) => byte === right.digest[index]);
+
+/** The digest of several ranges together. */
+export function joinDigests(digests: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(DIGEST_BYTES);
+  for (const digest of digests) digest.forEach((byte, index) => (joined[index] = (joined[index] ?? 0) ^ byte));
+  return joined;
+}
