@@ -10,9 +10,14 @@ interface Idle {
   readonly key: string | null;
 }
 
-/** Each engine takes 200–350 MB and most of a second to start, preparing it takes as much, and emptying it takes milliseconds. */
+/** Each engine takes 200–350 MB and a second to start, preparing it takes half of that, and emptying it takes milliseconds. */
 const idle: Idle[] = [];
 const idleMax = 5;
+/** Engines of this process, and how many of them are on their way to `idle`. */
+let engines = 0;
+let returning = 0;
+/** As many are started before one is emptied that holds another state. */
+const enginesAtFirst = 3;
 
 /** A new PGlite database in memory, empty or as prepared; closing it hands its engine to the next test of this process. */
 export async function freshPglite(preparation?: Preparation): Promise<Database> {
@@ -29,13 +34,12 @@ export async function freshPglite(preparation?: Preparation): Promise<Database> 
 
 /** One that is as asked for; else one that waited longest, emptied; else a new one. */
 async function takeEngine(key: string | null): Promise<{ readonly engine: WorkerEngine; readonly ready: boolean }> {
-  const [same] = idle.splice(
-    idle.findLastIndex((item) => item.key === key),
-    idle.some((item) => item.key === key) ? 1 : 0,
-  );
+  const place = idle.findLastIndex((item) => item.key === key);
+  const [same] = place < 0 ? [] : idle.splice(place, 1);
   if (same !== undefined) return { engine: same.engine, ready: true };
-  const other = idle.length >= idleMax - 1 ? idle.shift() : undefined;
+  const other = engines < enginesAtFirst ? undefined : idle.shift();
   if (other !== undefined && (await emptied(other.engine))) return { engine: other.engine, ready: false };
+  engines += 1;
   const { engine } = await WorkerEngine.open({ dataDir: null, durable: false, image: null, onFatal: () => undefined });
   return { engine, ready: false };
 }
@@ -47,30 +51,47 @@ async function emptied(engine: WorkerEngine): Promise<boolean> {
     return true;
   } catch {
     // Whatever a test did to its database, the next one gets another engine.
-    await engine.close();
+    await discard(engine);
     return false;
   }
 }
 
 const cleaner = (engine: WorkerEngine): Database => pgliteDatabase(engine, "D0", () => Promise.resolve());
 
+async function discard(engine: WorkerEngine): Promise<void> {
+  engines -= 1;
+  await engine.close();
+}
+
 async function recycle(engine: WorkerEngine, key: string | null): Promise<void> {
-  if (idle.length >= idleMax) {
-    await engine.close();
+  if (idle.length + returning >= idleMax) {
+    await discard(engine);
     return;
   }
+  returning += 1;
+  try {
+    const kept = await putBack(engine, key);
+    if (kept === undefined) return;
+    engine.unref();
+    idle.push({ engine, key: kept });
+  } finally {
+    returning -= 1;
+  }
+}
+
+/** What the engine's database is now; undefined when the engine is of no more use. */
+async function putBack(engine: WorkerEngine, key: string | null): Promise<string | null | undefined> {
   try {
     await cleaner(engine).script("reset role; reset session authorization");
     await cleaner(engine).script("discard all");
-    if (key !== null) await resetDatabase(cleaner(engine));
-    else await cleaner(engine).script(emptyDatabase);
-    engine.unref();
-    idle.push({ engine, key });
+    if (key !== null) {
+      await resetDatabase(cleaner(engine));
+      return key;
+    }
   } catch {
-    if (!(await emptied(engine))) return;
-    engine.unref();
-    idle.push({ engine, key: null });
+    // It is emptied below.
   }
+  return (await emptied(engine)) ? null : undefined;
 }
 
 /** Removes all that a test can have made: schemas, other databases' settings, roles and event triggers. */

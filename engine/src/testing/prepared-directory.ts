@@ -1,5 +1,5 @@
-import { cp, mkdir, mkdtemp } from "node:fs/promises";
-import { existsSync, rmSync } from "node:fs";
+import { mkdir, mkdtemp } from "node:fs/promises";
+import { cpSync, existsSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { openPgliteDatabase } from "../store/pglite/open-pglite-database.ts";
@@ -18,7 +18,8 @@ export async function prepareDirectory(dataDir: string, preparation: Preparation
   }
   const source = path.join(await template, "pgdata");
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  await cp(source, path.join(dataDir, "pgdata"), { recursive: true });
+  // In one go: a thousand small files one after the other without the event loop between them.
+  cpSync(source, path.join(dataDir, "pgdata"), { recursive: true });
 }
 
 async function makeTemplate({ prepare }: Preparation): Promise<string> {
