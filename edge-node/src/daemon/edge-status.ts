@@ -1,4 +1,5 @@
 import type { PeerStatus } from "@hayloft/engine";
+import type { BackupFigures } from "../backup/backup-keeper.ts";
 import type { IngressCounts } from "../ingress/ingress-counters.ts";
 import type { JobState } from "../jobs/job-runner.ts";
 import type { MediaStatus } from "../media/media-store.ts";
@@ -29,11 +30,12 @@ export interface EdgeStatus {
   readonly ingress: IngressCounts;
   readonly jobs: readonly JobState[];
   readonly media: MediaStatus;
+  readonly backup: BackupFigures;
 }
 
 /** Whether the site works. `degraded` lists what is missing but not needed here: a barn without a link is healthy. */
 export interface Readiness {
   readonly ready: boolean;
   readonly problems: readonly { readonly part: "database" | "mqtt"; readonly problem: string }[];
-  readonly degraded: readonly { readonly part: "hub" | "mqtt"; readonly problem: string }[];
+  readonly degraded: readonly { readonly part: "hub" | "mqtt" | "backup"; readonly problem: string }[];
 }

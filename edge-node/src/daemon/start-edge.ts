@@ -6,6 +6,8 @@ import { openPgliteDatabase } from "@hayloft/engine/pglite";
 import { serveChildren } from "@hayloft/engine/ws";
 import type { FarmRows } from "@hayloft/schema";
 import { auditQuarantine, farmCatalog, farmMigrations } from "@hayloft/schema";
+import { BackupKeeper } from "../backup/backup-keeper.ts";
+import { refuseUnfinishedRestore } from "../backup/restore-backup.ts";
 import { startEmbeddedBroker } from "../broker/embedded-broker.ts";
 import { connectExternalBroker } from "../broker/external-broker.ts";
 import type { Broker } from "../broker/mqtt-message.ts";
@@ -15,7 +17,7 @@ import type { EdgeHttpServer } from "../http/http-server.ts";
 import { startHttpServer } from "../http/http-server.ts";
 import { Ingress } from "../ingress/ingress.ts";
 import { edgeJobs } from "../jobs/edge-jobs.ts";
-import { JobRunner } from "../jobs/job-runner.ts";
+import { type Job, JobRunner } from "../jobs/job-runner.ts";
 import { MediaStore } from "../media/media-store.ts";
 import { mediaRoutes } from "../media/media-routes.ts";
 import type { EdgeConfig } from "../settings/edge-settings.ts";
@@ -79,6 +81,7 @@ async function startParts(
   const clock = ports.clock ?? systemClock;
   const log = ports.log ?? createEdgeLog(config, EDGE_VERSION);
   const metrics = new EdgeMetrics();
+  refuseUnfinishedRestore(config.data_dir);
   const { identity, tenant, parent } = await openIdentity(config);
   const database = await openDatabase(config, ports, log);
   onStop(() => database.close());
@@ -100,12 +103,27 @@ async function startParts(
   onStop(() => jobs.stop());
   // The first run makes the partitions, before the first reading comes.
   await jobs.runDue();
-  const transfers = startTransfers(clock, media, { log, metrics });
+  const transfers = startRunner(clock, media.transferJobs(), { log, metrics });
   onStop(() => transfers.stop());
+  const { backups, backupRuns } = await startBackups(config, { database, tenant, clock, log, metrics }, replica, identity.nodeId);
+  onStop(() => backupRuns.stop());
   onStop(async () => media.stopTransfer());
   const broker = await startBroker(config, identity.nodeId, ingress, log);
   onStop(() => broker.close());
-  const monitor = new EdgeMonitor({ config, identity, tenant, replica, broker, ingress, jobs, transfers, media, metrics, clock });
+  const monitor = new EdgeMonitor({
+    config,
+    identity,
+    tenant,
+    replica,
+    broker,
+    ingress,
+    jobs,
+    transfers,
+    media,
+    backups,
+    metrics,
+    clock,
+  });
   const http = await startHttpServer(config, [...edgeRoutes(monitor), ...mediaRoutes(media)]);
   onStop(() => closeHttp(http, replica));
   if (config["children.listen"]) {
@@ -122,6 +140,7 @@ async function startParts(
   const runJobs = async (): Promise<void> => {
     await jobs.runDue();
     await transfers.runDue();
+    await backupRuns.runDue();
   };
   return { mqttUrl: broker.url, httpUrl: http.url, identity, replica, monitor, runJobs };
 }
@@ -165,10 +184,23 @@ function startJobs(
   return runner;
 }
 
-function startTransfers(clock: Clock, media: MediaStore, parts: Pick<Parts, "log" | "metrics">): JobRunner {
-  const runner = new JobRunner(clock, media.transferJobs(), onJobFailed(parts));
+/** Work that takes long and little of the database's time has a runner of its own, so that housekeeping goes on meanwhile. */
+function startRunner(clock: Clock, jobs: readonly Job[], parts: Pick<Parts, "log" | "metrics">): JobRunner {
+  const runner = new JobRunner(clock, jobs, onJobFailed(parts));
   runner.start(JOB_POLL_MS);
   return runner;
+}
+
+async function startBackups(
+  config: EdgeConfig,
+  { database, tenant, clock, log, metrics }: Parts,
+  replica: Replica<FarmRows>,
+  nodeId: string,
+): Promise<{ readonly backups: BackupKeeper; readonly backupRuns: JobRunner }> {
+  const unsentAgeMs = async (): Promise<number> =>
+    (await replica.status()).peers.find(({ relation }) => relation === "parent")?.backlog.oldestAgeMs ?? 0;
+  const backups = await BackupKeeper.open({ config, database, nodeId, tenant, clock, log, unsentAgeMs });
+  return { backups, backupRuns: startRunner(clock, backups.jobs(), { log, metrics }) };
 }
 
 const onJobFailed =

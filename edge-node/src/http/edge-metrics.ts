@@ -47,6 +47,9 @@ export class EdgeMetrics {
     labelNames: ["state"],
     registers: [this.#registry],
   });
+  readonly #backupAge = this.#gauge("backup_age_seconds", "Age of the last whole backup; absent without one.");
+  readonly #backupBytes = this.#gauge("backup_size_bytes", "Size of the last whole backup.");
+  readonly #backupFailing = this.#gauge("backup_failing", "1 when the last attempt to make a backup failed.");
   readonly #ready = this.#gauge("edge_ready", "1 while database and broker work.");
 
   constructor() {
@@ -89,7 +92,11 @@ export class EdgeMetrics {
     if (status.mqtt.certificateEndsMs === null) this.#certificate.remove();
     else this.#certificate.set(Math.round((status.mqtt.certificateEndsMs - status.atMs) / 1000));
     this.#ready.set(status.ready.ready ? 1 : 0);
-    const { media } = status;
+    const { media, backup } = status;
+    if (backup.lastGoodMs === null) this.#backupAge.remove();
+    else this.#backupAge.set((status.atMs - backup.lastGoodMs) / 1000);
+    this.#backupBytes.set(backup.lastBytes ?? 0);
+    this.#backupFailing.set(backup.lastError === null ? 0 : 1);
     this.#mediaPending.set(media.toSendBytes);
     this.#mediaBytes.set(media.presentBytes);
     const { present, missing, damaged, failing } = media;

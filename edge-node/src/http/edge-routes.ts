@@ -1,5 +1,6 @@
 import type { TableDigest } from "@hayloft/engine";
 import type { EdgeStatus, Readiness } from "../daemon/edge-status.ts";
+import { type BackupPort, backupRoutes } from "./backup-routes.ts";
 import { type JournalPort, journalRoutes } from "./journal-routes.ts";
 import { type QuarantinePort, quarantineRoutes } from "./quarantine-routes.ts";
 import { type ReviewPort, reviewRoutes } from "./review-routes.ts";
@@ -17,6 +18,7 @@ export interface EdgePort {
   readonly quarantine: QuarantinePort;
   readonly journal: JournalPort;
   readonly reviews: ReviewPort;
+  readonly backups: BackupPort;
   refused(limit: number): Promise<readonly Readonly<Record<string, unknown>>[]>;
   blocks(): Promise<readonly Readonly<Record<string, unknown>>[]>;
   /** Blocks a device or station on this site at once, link or no link. */
@@ -52,6 +54,7 @@ export function edgeRoutes(edge: EdgePort): readonly Route[] {
     ...quarantineRoutes(edge.quarantine),
     ...journalRoutes(edge.journal),
     ...reviewRoutes(edge.reviews),
+    ...backupRoutes(edge.backups),
     get("/api/v1/ingress/refused", async ({ query }) =>
       json({ items: await edge.refused(limitOf(query, LIST_DEFAULT, LIST_MAX)) }),
     ),

@@ -27,6 +27,7 @@ export function statusPage(status: EdgeStatus): string {
     tile("Messages per second", status.ingress.ratePerSecond.toFixed(1), "good"),
     tile("Quarantine", String(status.quarantined), status.quarantined === 0 ? "good" : "warn"),
     tile("Refused messages", String(status.ingress.refused), status.ingress.refused === 0 ? "good" : "warn"),
+    backupTile(status),
     tile("Ready", status.ready.ready ? "yes" : "no", status.ready.ready ? "good" : "bad"),
   ];
   return `<!doctype html>
@@ -61,6 +62,11 @@ function skewText(status: EdgeStatus): string {
 
 function linkMood(status: EdgeStatus): Mood {
   return status.mode === "standalone" || linkText(status) === "connected" ? "good" : "warn";
+}
+
+function backupTile({ backup, atMs }: EdgeStatus): string {
+  const last = backup.lastGoodMs === null ? "none" : `${duration(atMs - backup.lastGoodMs)} old`;
+  return tile("Last backup", last, backup.lastError !== null ? "bad" : backup.scheduled ? "good" : "warn");
 }
 
 function tile(name: string, value: string, mood: Mood): string {

@@ -221,6 +221,43 @@ export const edgeSettings = defineSettings("HAYLOFT_EDGE", {
     about: "Days that commits are kept after the hub has acknowledged them.",
   },
 
+  "backup.directory": {
+    type: "path",
+    default: null,
+    about: "Directory for backups of this node, best on another disk. Without it none are made by themselves.",
+  },
+  "backup.key_file": {
+    type: "secretFile",
+    default: null,
+    about:
+      "File with age recipients (age1…), enough to make backups, or with the age secret key that opens them, too; hayloft-edge backup make-key makes one.",
+  },
+  "backup.every_minutes": {
+    type: "integer",
+    default: 60,
+    min: 1,
+    max: 10_080,
+    about: "Minutes from one backup to the next.",
+  },
+  "backup.unsent_minutes": {
+    type: "integer",
+    default: 5,
+    min: 1,
+    max: 10_080,
+    about: "The same while something waits for the hub for longer than so many minutes, because then it exists nowhere else.",
+  },
+  "backup.keep": { type: "integer", default: 24, min: 1, max: 10_000, about: "Backups kept; older ones are removed." },
+  "backup.media": {
+    type: "boolean",
+    default: false,
+    about: "Puts the bytes of images into each backup. Without them a restored node asks the hub, and shows the rest as missing.",
+  },
+  "backup.digests": {
+    type: "boolean",
+    default: false,
+    about: "Takes sums of all tables with each backup made by itself; messages wait about half a minute a million rows.",
+  },
+
   "http.host": {
     type: "text",
     default: "127.0.0.1",

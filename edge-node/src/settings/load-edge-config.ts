@@ -49,6 +49,10 @@ function checkEdgeConfig(config: EdgeConfig): void {
   both("broker.tls_cert_file", "broker.tls_key_file");
   both("http.tls_cert_file", "http.tls_key_file");
   both("mqtt.username", "mqtt.password_file");
+  need(
+    config["backup.directory"] === null || config["backup.key_file"] !== null,
+    "backup.directory: goes together with backup.key_file; hayloft-edge backup make-key makes one",
+  );
   need(config.mode !== "standalone" || config.tenant_id !== null, "tenant_id: is required in mode standalone");
   need(config.mode !== "standalone" || config.hub_url === null, "hub_url: must not be set in mode standalone");
   need(

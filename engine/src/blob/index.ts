@@ -5,3 +5,4 @@ export * from "./proven-node.ts";
 export * from "./request-proof.ts";
 export * from "./upload-blob.ts";
 export * from "./upload-request.ts";
+export { diskError, isMissing } from "./disk-error.ts";

@@ -227,6 +227,34 @@ export const errorCodes = {
   ),
   "blob-too-large": entry("never", "The content is larger than the limit.", "Send a smaller one; the limit is in the details."),
 
+  // Backups of an edge node
+  "backup-key": entry(
+    "never",
+    "The key does not open this backup, or the backup's first bytes were altered.",
+    "Give the key that it was made for; when it is the right one, use another backup.",
+  ),
+  "backup-damaged": entry(
+    "never",
+    "The backup is cut off, was altered, or is no backup.",
+    "Use another one; nothing was restored from this one.",
+  ),
+  "backup-differs": entry(
+    "never",
+    "The database in the backup does not hold what was saved.",
+    "Use another backup, make a new one, and check the disk of the node that made it.",
+  ),
+  "backup-busy": entry("backoff", "A backup of this node is being made already.", "Wait until it is done."),
+  "directory-used": entry(
+    "never",
+    "The data directory is not empty.",
+    "Name an empty one, or one that does not exist; nothing was changed.",
+  ),
+  "restore-unfinished": entry(
+    "never",
+    "A restore into this data directory was cut off.",
+    "Run the restore again; it begins anew by itself.",
+  ),
+
   // Enrolment and configuration
   "token-invalid": entry("never", "The enrolment token is unknown, used or expired.", "Make a new token at the hub."),
   "tenant-suspended": entry(

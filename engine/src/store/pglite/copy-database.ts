@@ -15,7 +15,7 @@ interface CopiedTable {
 }
 
 /** The rows of a table, as a number and a sum that does not depend on their order. */
-interface TableSum {
+export interface TableSum {
   readonly table: string;
   readonly rows: string;
   readonly high: string | null;
@@ -49,7 +49,7 @@ const tablesSql = `select n.nspname::text as schema, c.relname::text as name,
   where c.relkind in ('r', 'p') and not c.relispartition and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
   group by 1, 2 order by 1, 2`;
 
-async function tablesOf(database: Database): Promise<readonly CopiedTable[]> {
+async function tablesOf(database: SqlSession): Promise<readonly CopiedTable[]> {
   return (await database.query<CopiedTable>(tablesSql)).rows;
 }
 
@@ -114,19 +114,17 @@ async function copySequences(from: Database, to: SqlSession): Promise<void> {
 }
 
 /** The sums of all tables, of the engine's too. Equal sums: equal rows. */
-export async function sumTables(database: Database): Promise<readonly TableSum[]> {
+export async function sumTables(tx: SqlSession): Promise<readonly TableSum[]> {
+  await tx.script(textForm);
   const sums: TableSum[] = [];
-  for (const table of await tablesOf(database)) {
+  for (const table of await tablesOf(tx)) {
     const texts = table.columns.toSorted().map((column) => `coalesce('=' || ${sqlName(column)}::text, '-')`);
     const half = (start: number): string => `sum(('x' || substr(hash, ${String(start)}, 16))::bit(64)::bigint::numeric)::text`;
-    const rows = await database.transaction(async (tx) => {
-      await tx.script(textForm);
-      return await tx.query<Omit<TableSum, "table">>(
-        `select count(*)::text as rows, ${half(1)} as high, ${half(17)} as low
-        from (select md5(array_to_string(ARRAY[${texts.join(", ")}], E'\\x1f')) as hash from ${nameOf(table)}) as hashes`,
-      );
-    });
-    const [sum] = rows.rows;
+    const { rows } = await tx.query<Omit<TableSum, "table">>(
+      `select count(*)::text as rows, ${half(1)} as high, ${half(17)} as low
+      from (select md5(array_to_string(ARRAY[${texts.join(", ")}], E'\\x1f')) as hash from ${nameOf(table)}) as hashes`,
+    );
+    const [sum] = rows;
     sums.push({ table: nameOf(table), rows: sum?.rows ?? "0", high: sum?.high ?? null, low: sum?.low ?? null });
   }
   return sums;

@@ -21,7 +21,8 @@ const rebuild = replicaRebuild(version.migrations);
 const program = new URL("../../testing/upgrade-program.js", import.meta.url).pathname;
 
 /** What has to be the same on both sides; which triggers there are is generated anew. */
-const sums = async (database: Database) => (await sumTables(database)).filter(({ table }) => table !== "hayloft.replica");
+const sums = async (database: Database) =>
+  (await database.transaction(sumTables)).filter(({ table }) => table !== "hayloft.replica");
 
 /** A store with work that was never sent, marked as made by another PGlite. */
 async function oldStore(madeBy: string): Promise<{ dataDir: string; pgdata: string; before: Awaited<ReturnType<typeof sums>> }> {

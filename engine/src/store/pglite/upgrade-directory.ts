@@ -111,7 +111,7 @@ async function fillDraft(pgdata: string, draft: string, { open, rebuild, onStep 
 }
 
 async function compare(source: Database, target: Database): Promise<void> {
-  const [before, after] = [await sumTables(source), await sumTables(target)];
+  const [before, after] = [await source.transaction(sumTables), await target.transaction(sumTables)];
   const differing = before.filter((sum, place) => JSON.stringify(sum) !== JSON.stringify(after[place]));
   if (differing.length > 0 || before.length !== after.length) {
     throw new HayloftError("store-failed", {
