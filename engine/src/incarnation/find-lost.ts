@@ -52,10 +52,12 @@ async function isLost(tx: SqlSession, { tenant, incarnation, position }: Cursor,
 /** The logs begin anew, once, and it is written down how far everybody's commits were known then. */
 async function noteLost(tx: SqlSession, env: ReplicaEnvironment, peer: string, cursor: Cursor): Promise<void> {
   const { tenant, incarnation, position } = cursor;
+  // Locked by a statement of its own: the next one sees what another child's session did while this one waited.
+  await tx.query(`select 1 from hayloft.head where tenant_id = $1 for update`, [tenant]);
   const { rows } = await tx.query<{ is_present: boolean; position: number }>(
     `select position, incarnation = $2::uuid or not exists (select from hayloft.incarnation where tenant_id = $1 and incarnation = $2::uuid
         union all select from hayloft.recovery where tenant_id = $1 and incarnation = $2::uuid) as is_present
-    from hayloft.head where tenant_id = $1 for update`,
+    from hayloft.head where tenant_id = $1`,
     [tenant, incarnation],
   );
   const [head] = rows;

@@ -207,8 +207,7 @@ function applySlices(state: Replication, log: IncomingLog, first: LogSlice): Han
     end = item.slice.upTo;
   }
   const last = joined.at(-1) ?? first;
-  const slice =
-    joined.length === 1 ? first : { ...first, upTo: last.upTo, head: last.head, commits: joined.flatMap((part) => part.commits) };
+  const slice = joined.length === 1 ? first : { ...last, after: first.after, commits: joined.flatMap((part) => part.commits) };
   return {
     state: withIncoming(state, {
       ...log,

@@ -106,6 +106,27 @@ describe("receiving", () => {
     expect(parent.sent("credit")[0]?.bytes).toBe(200);
   });
 
+  it("F-E5 what waited is joined under the mark of its end, which alone proves that end to a parent that was set back", () => {
+    const marked = (after: number, upTo: number, mark?: Uint8Array): Frame => {
+      const frame = slice(after, upTo);
+      if (frame.type !== "commits") throw new Error("a slice travels as commits");
+      return { ...frame, slice: { ...frame.slice, ...(mark && { mark }) } };
+    };
+    const [first, end] = [new Uint8Array(64).fill(1), new Uint8Array(64).fill(2)];
+    const child = openChild(0, 0, { received: 0, head: 9 });
+    child.frame(marked(0, 5, first), 100);
+    child.frame(marked(5, 7, first), 100);
+    child.frame(marked(7, 9, end), 100);
+    child.work({ type: "applied", tenant, result: result(5) });
+    expect(child.effects.at(-1)).toMatchObject({ request: { slice: { after: 5, upTo: 9, mark: end } } });
+    child.frame(marked(9, 10, first), 100);
+    child.frame(marked(10, 11), 100);
+    child.work({ type: "applied", tenant, result: result(9) });
+    const last = child.effects.at(-1);
+    expect(last).toMatchObject({ request: { slice: { after: 9, upTo: 11 } } });
+    expect(last).not.toHaveProperty("request.slice.mark");
+  });
+
   it("holds the acknowledged position back until every outcome is told, and asks for the rest at once", () => {
     parent.frame(slice(0, 5), 10);
     parent.frame(slice(5, 9), 10);
