@@ -63,6 +63,8 @@ export {
 } from "./digest/digest-tables.ts";
 export * from "./incarnation/read-recovery.ts";
 export { beginRecovery } from "./incarnation/find-lost.ts";
+export { asOffer, isOffer, isOffered, withoutOffer } from "./incarnation/offered-change.ts";
+export { type MarkKey, markOf, readMark } from "./incarnation/position-mark.ts";
 export * from "./log/prune-log.ts";
 export * from "./quarantine/held-commit.ts";
 export * from "./quarantine/quarantine.ts";

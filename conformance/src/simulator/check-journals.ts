@@ -19,9 +19,15 @@ interface NoteWrite {
  * a node that had applied a value which lost has it in its own, unless a snapshot hid from it what came between. A value
  * that came early, in an answer or a page, may be said to have lost where it was overwritten knowingly before its commit came.
  */
-export function checkJournals(nodes: readonly SimNode[], written: readonly Written[], top: SimNode): void {
+export function checkJournals(
+  nodes: readonly SimNode[],
+  written: readonly Written[],
+  mayBeGone: readonly Written[],
+  top: SimNode,
+): void {
   const writes = written.flatMap((item) => (item.refused ? [] : noteWrites(finalCommit(item))));
   const overwritten = new Set(writes.flatMap(({ commit }) => seenWrites(commit)));
+  const perhapsOverwritten = new Set(mayBeGone.flatMap((item) => seenWrites(finalCommit(item))));
   const atTop = top.store.journal.entries();
   // Whoever writes is taken to have seen what its own node wrote before, and copies have one node.
   const copied = new Set(nodes.flatMap((node) => (node.isRestored ? [node.identity.nodeId] : [])));
@@ -29,7 +35,8 @@ export function checkJournals(nodes: readonly SimNode[], written: readonly Writt
     if (copied.has(write.written.node)) continue;
     const isKnown = overwritten.has(name) || atTop.has(name);
     const isCurrent = stands(top, tenant, write);
-    if (!isKnown && !isCurrent) throw new Violation("O2", `${name} has vanished: it neither stands nor is in the journal`);
+    if (!isKnown && !isCurrent && !perhapsOverwritten.has(name))
+      throw new Violation("O2", `${name} has vanished: it neither stands nor is in the journal`);
     if (isKnown && isCurrent) throw new Violation("O2", `${name} stands and is said to have lost`);
   }
   const cameEarly = new Set(nodes.flatMap((node) => [...node.store.cameEarly]));
@@ -68,7 +75,8 @@ function compareJournals(
       throw new Violation("journal", `${name} has lost at ${node.spec.name}, and not at ${top.spec.name}`);
   }
   for (const { name, commit } of writes) {
-    const saw = node.store.effects.has(nameOf(commit)) && !node.store.unknownBySnapshot.has(name);
+    const isUnknown = node.store.unknownBySnapshot.has(name) || top.store.unknownBySnapshot.has(name);
+    const saw = node.store.effects.has(nameOf(commit)) && !isUnknown;
     if (saw && atTop.has(name) && !mine.has(name))
       throw new Violation("journal", `${name} has lost at ${top.spec.name}, and ${node.spec.name} does not say so`);
   }

@@ -34,9 +34,10 @@ export class AlwaysChecker {
   }
 
   /** A node whose disk is put back begins where that was. */
-  forget(node: SimNode): void {
+  forget({ spec, store }: SimNode): void {
     for (const known of [this.#seen, this.#stamps, this.#cursors])
-      for (const name of known.keys()) if (name.startsWith(`${node.spec.name} `)) known.delete(name);
+      for (const name of known.keys()) if (name.startsWith(`${spec.name} `)) known.delete(name);
+    for (const [name, { seq }] of store.origins) this.#seen.set(`${spec.name} ${name.split(" ")[1] ?? ""}`, seq);
   }
 
   observerOf(node: SimNode): StorageObserver {
@@ -113,7 +114,8 @@ export class AlwaysChecker {
 
   #acknowledged(node: SimNode, ack: AckRecord): void {
     const peer = this.#nodes().find((item) => item.identity.nodeId === ack.peer);
-    if (peer === undefined || peer.spec.name !== node.spec.parent) return;
+    // Of a disk that was put back, acknowledgements of the one before may still come.
+    if (peer === undefined || peer.spec.name !== node.spec.parent || peer.isRestored) return;
     for (const { commit, via } of node.store.log(ack.tenant).entries.slice(0, ack.position)) {
       if (via === ack.peer) continue;
       if (peer.store.origin(ack.tenant, commit.origin).seq < commit.seq)
@@ -167,14 +169,17 @@ export function unrest(nodes: readonly SimNode[]): readonly string[] {
   });
 }
 
-/** Checks what must hold in the end. Throws the first violation. */
-export function checkFinally(nodes: readonly SimNode[], written: readonly Written[]): void {
+/**
+ * Checks what must hold in the end. Throws the first violation. What a disk held alone that was put back is `mayBeGone`: all of its rows
+ * may have come back, some, or none.
+ */
+export function checkFinally(nodes: readonly SimNode[], written: readonly Written[], mayBeGone: readonly Written[]): void {
   const top = nodes.find((node) => node.spec.parent === null);
   if (top === undefined) return;
   // What also makes rows differ is named as what it is.
   for (const node of nodes) checkTenants(node);
   for (const item of written) checkWritten(item, nodes, top);
-  checkMixedRows(nodes, written);
+  checkMixedRows(nodes, top, written, mayBeGone);
   for (const node of nodes) {
     for (const tenant of tenantsOf(node)) {
       for (const table of ["note", "master", ...mixedTables] as const) {
@@ -192,7 +197,7 @@ export function checkFinally(nodes: readonly SimNode[], written: readonly Writte
     }
     checkSeqs(node, top);
   }
-  checkJournals(nodes, written, top);
+  checkJournals(nodes, written, mayBeGone, top);
 }
 
 const tenantsOf = (node: SimNode): readonly string[] => (node.spec.tenant === null ? [] : [node.spec.tenant, sharedTenant]);
@@ -232,7 +237,8 @@ function checkWritten(written: Written, nodes: readonly SimNode[], top: SimNode)
   const first = nameOf(commit);
   // A copy gives what its parent may not have another name; the parent may have got it under both.
   const renamed = nameOf(finalCommit(written));
-  const name = top.store.effects.has(renamed) ? renamed : first;
+  const isUnder = (name: string): boolean => top.store.effects.has(name) || parent.store.outcomes.has(name);
+  const name = isUnder(renamed) ? renamed : first;
   const here = node.store.outcomes.get(name);
   const there = parent.store.outcomes.get(name);
   // What a disk forgot that was put back, its parent knows.

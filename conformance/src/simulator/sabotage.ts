@@ -1,4 +1,5 @@
 import type { AckRecord, ApplyRequest, ApplyResult, Commit, Cursor, HistoryCheck, SnapshotChunk } from "@hayloft/engine";
+import type { DiskFaults } from "./faults.ts";
 import type { SimTable } from "./sim-catalog.ts";
 import type { MakeStorage } from "./sim-node.ts";
 import { SimStorage } from "./sim-storage.ts";
@@ -150,6 +151,7 @@ class KeepsRefused extends SimStorage {
 export interface Sabotage {
   readonly makeStorage?: MakeStorage;
   readonly falseTop?: boolean;
+  readonly disks?: DiskFaults;
   /** The oracles of which one has to see it. */
   readonly oracles: readonly string[];
 }
@@ -163,7 +165,11 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   "sends another tenant's rows": { makeStorage: storage(OtherTenant), oracles: ["O17"] },
   "forgets to tell outcomes": { makeStorage: storage(ForgottenOutcome), oracles: ["O4", "O1"] },
   "forgets what lost": { makeStorage: storage(ForgottenLosses), oracles: ["O2", "journal"] },
-  "takes a copy's commits for known ones": { makeStorage: storage(BelievesCopies), oracles: ["O1", "O2", "O3", "O5", "O14"] },
+  "takes a copy's commits for known ones": {
+    makeStorage: storage(BelievesCopies),
+    disks: { restores: true, clones: true },
+    oracles: ["O1", "O2", "O3", "O5", "O11", "O12"],
+  },
   "loses a counter's differences": {
     makeStorage: mangled((commit) => withOps(commit, without("hits"))),
     oracles: ["O11"],

@@ -1,14 +1,16 @@
-import type { ChainPoint, Commit, EndedLife, HistoryCheck, LogHorizon, LogLife } from "@hayloft/engine";
-import { commitHash, firstPreviousHash, sameBytes, sha256 } from "@hayloft/engine";
+import type { ChainPoint, Commit, Cursor, EndedLife, HistoryCheck, LogHead, LogHorizon, LogLife } from "@hayloft/engine";
+import { commitHash, firstPreviousHash, type MarkKey, markOf, readMark, sameBytes, sha256 } from "@hayloft/engine";
 import type { Log, SimStore } from "./sim-store.ts";
 import { nameOf } from "./sim-store.ts";
 
 /** The part of the storage that tells copies and older images of a database from the one that its peers know. */
 export class SimHistory {
   protected readonly store: SimStore;
+  protected readonly parent: string | null;
 
-  constructor(store: SimStore) {
+  constructor(store: SimStore, parent: string | null) {
     this.store = store;
+    this.parent = parent;
   }
 
   async chainPoints(_node: string, logs: readonly LogLife[]): Promise<readonly ChainPoint[]> {
@@ -24,9 +26,58 @@ export class SimHistory {
     );
   }
 
-  /** No marks are made here, so nobody can prove anything. */
-  async findLost(): Promise<readonly string[]> {
-    return [];
+  /** What only this node can say of a place in its log. */
+  protected mark(tenant: string, position: number): { readonly mark?: Uint8Array } {
+    const log = this.store.log(tenant);
+    const entry = log.entries[position - 1];
+    if (entry === undefined) return {};
+    return { mark: markOf(this.#markKey, { tenant, incarnation: log.incarnation, position }, entry.commit.hash) };
+  }
+
+  get #markKey(): MarkKey {
+    return { secret: new TextEncoder().encode(`marks of ${this.store.node}`), sha256 };
+  }
+
+  async findLost(
+    peer: string,
+    { received, heads }: { readonly received: readonly Cursor[]; readonly heads: readonly LogHead[] },
+  ): Promise<readonly string[]> {
+    const proven = received.flatMap((cursor) => {
+      const hash = readMark(this.#markKey, cursor);
+      return hash === null ? [] : [{ cursor, isLost: this.#isLost(cursor, hash) }];
+    });
+    const lost = proven.flatMap(({ cursor, isLost }) => (isLost ? [cursor] : []));
+    for (const cursor of lost) this.#noteLost(peer, cursor);
+    for (const { tenant, incarnation, position } of heads) {
+      if (!proven.some(({ cursor, isLost }) => cursor.tenant === tenant && !isLost)) continue;
+      const mine = this.store.peer(peer, tenant).received;
+      if (mine?.incarnation !== incarnation || mine.position < position) continue;
+      for (const recovery of this.store.recoveries.values())
+        if (recovery.peer === peer && recovery.tenant === tenant) recovery.isOpen = false;
+    }
+    return lost.map(({ tenant }) => tenant);
+  }
+
+  #isLost({ tenant, incarnation, position }: Cursor, hash: Uint8Array): boolean {
+    const log = this.store.log(tenant);
+    const end =
+      incarnation === log.incarnation ? log.position : log.lives.find((life) => life.incarnation === incarnation)?.position;
+    if (end === undefined || position > end) return true;
+    const entry = log.entries[position - 1];
+    return entry !== undefined && !sameBytes(entry.commit.hash, hash);
+  }
+
+  #noteLost(peer: string, { tenant, incarnation }: Cursor): void {
+    const { recoveries } = this.store;
+    const log = this.store.log(tenant);
+    const isKnown = log.lives.some((life) => life.incarnation === incarnation);
+    const isNoted = [...recoveries.keys()].some((name) => name.endsWith(` ${tenant} ${incarnation}`));
+    if (incarnation === log.incarnation || (!isKnown && !isNoted)) this.beginAnew();
+    recoveries.set(`${peer} ${tenant} ${incarnation}`, { peer, tenant, isOpen: true });
+  }
+
+  protected isRecovering(peer: string, tenant: string): boolean {
+    return [...this.store.recoveries.values()].some((item) => item.peer === peer && item.tenant === tenant && item.isOpen);
   }
 
   /** Nothing is ever pruned here. */
@@ -49,7 +100,7 @@ export class SimHistory {
     const isAhead = received?.incarnation === log.incarnation && received.position > log.position;
     const differs = chain !== undefined && (own === undefined || !sameBytes(own.commit.hash, chain.hash));
     if (isAhead || differs) {
-      this.beginAnew(peer);
+      this.beginAnew();
       return null;
     }
     const { acknowledged } = this.store.peer(peer, tenant);
@@ -63,9 +114,17 @@ export class SimHistory {
     return received === null && log.lives.length > 0 && hasAll ? agreed : 0;
   }
 
-  /** Every log of this database begins a new life; what the parent has not acknowledged of our own goes up under new names. */
-  protected beginAnew(parent: string): void {
+  /**
+   * Every log of this database begins a new life; what the parent has not acknowledged of our own goes up under new names. At the top
+   * all keep theirs.
+   */
+  protected beginAnew(): void {
+    const { parent } = this;
     for (const [tenant, log] of this.store.logs) {
+      if (parent === null) {
+        this.#rename(tenant, log, log.position);
+        continue;
+      }
       const mark = this.store.peer(parent, tenant);
       const agreed = mark.acknowledged?.incarnation === log.incarnation ? mark.acknowledged.position : 0;
       const old = log.incarnation;
@@ -75,6 +134,7 @@ export class SimHistory {
       mark.acknowledged =
         mark.acknowledged?.incarnation === old ? { tenant, incarnation: log.incarnation, position: agreed } : null;
     }
+    if (parent === null) return;
     this.store.copy = this.store.newIncarnation();
     this.store.salt = 1 + (Number.parseInt(this.store.copy.slice(0, 4), 16) % 32_767);
   }

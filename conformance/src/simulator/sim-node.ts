@@ -133,7 +133,7 @@ export class SimNode {
     const { keys, random, registry } = this.#world;
     const sound = this.#world.makeStorage({
       store: this.store,
-      hasParent: this.spec.parent !== null,
+      parent: this.spec.parent === null ? null : this.#world.nodeNamed(this.spec.parent).identity.nodeId,
       nowMs: () => this.wallMs(),
       observer: this.#world.observerOf(this),
     });

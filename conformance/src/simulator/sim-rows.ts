@@ -1,9 +1,26 @@
 import type { Change, Commit, RowPlan, RowState } from "@hayloft/engine";
 import { isPresent, readRowState, writeRowState } from "@hayloft/engine";
-import { planOf } from "./sim-store.ts";
+import { planOf, rowName, type SimStore } from "./sim-store.ts";
+
+/** Rows as they are here, with what is known of their cells. */
+export function rowsOf(store: SimStore, tenant: string, table: string, keys: readonly string[]): readonly Change[] {
+  const plan = planOf(table);
+  return keys.map((key): Change => {
+    const state = store.rows.get(rowName(tenant, table, key));
+    if (state === undefined || !isPresent(state, plan)) return absentRow(tenant, table, key, state);
+    const cells = [...state.cells];
+    return {
+      table,
+      op: "insert",
+      columns: ["tenant_id", "id", ...cells.map(([column]) => column), "$stamps"],
+      values: [[tenant], [key], ...cells.map(([, register]) => [register.value]), [writeRowState(state, plan)]],
+      rowCount: 1,
+    };
+  });
+}
 
 /** The answer for a row that is not here: what is left of it when it was deleted. */
-export function absentRow(tenant: string, table: string, key: string, state: RowState | undefined): Change {
+function absentRow(tenant: string, table: string, key: string, state: RowState | undefined): Change {
   const gone: Change = { table, op: "delete", columns: ["tenant_id", "id"], values: [[tenant], [key]], rowCount: 1 };
   if (state === undefined || state.deleted === null) return gone;
   return { ...gone, columns: [...gone.columns, "$stamps"], values: [...gone.values, [writeRowState(state, planOf(table))]] };

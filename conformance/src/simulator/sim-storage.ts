@@ -1,5 +1,6 @@
 import { digestOf, isLarge } from "./sim-parts.ts";
-import { SimHistory } from "./sim-history.ts";
+import { applyOffer } from "./sim-offers.ts";
+import { SimSnapshots } from "./sim-snapshots.ts";
 import { refusalOf } from "./sim-refusal.ts";
 import type {
   AckRecord,
@@ -11,48 +12,35 @@ import type {
   CommitOutcome,
   Cursor,
   ErrorCode,
-  Grant,
   LogHead,
   LogPart,
-  Loser,
   ReadLogRequest,
   ReadPartRequest,
   ReadSlice,
   ReplicaStorage,
   SettledSeq,
-  SnapshotChunk,
-  SnapshotCursor,
-  UnfinishedSnapshot,
   StagedCommit,
 } from "@hayloft/engine";
 import {
   commitHash,
-  foldRow,
-  EMPTY_ROW,
   HayloftError,
-  isPresent,
-  latestStamp,
+  isOffer,
+  isOffered,
   latestSeen,
-  LossBook,
-  readRowState,
   renameSeen,
   rowKeys,
-  rowValues,
   sameBytes,
   sha256,
   stampIsAcceptable,
   startClock,
   tickClock,
-  writeName,
-  writeOfLoser,
-  writeRowState,
+  withoutOffer,
 } from "@hayloft/engine";
-import { sharedTenant, type SimTable, simTables } from "./sim-catalog.ts";
-import { absentRow, restampedRow } from "./sim-rows.ts";
+import { type SimTable, simTables } from "./sim-catalog.ts";
+import { restampedRow } from "./sim-rows.ts";
 import { nameOf, planOf, rowName } from "./sim-store.ts";
-import type { Log, SimStore } from "./sim-store.ts";
+import type { Entry, Log, SimStore } from "./sim-store.ts";
 
-const tablesInOrder = Object.keys(simTables) as SimTable[];
 const flowsDown = (table: string): boolean => Object.hasOwn(simTables, table) && simTables[table as SimTable].flow !== "up";
 
 /** What the simulation looks at while the storage works. */
@@ -64,19 +52,18 @@ export interface StorageObserver {
 }
 
 /** `ReplicaStorage` over `SimStore`, with the same rules for duplicates, cursors, outcomes and logs as the one over SQL. */
-export class SimStorage extends SimHistory implements ReplicaStorage {
-  readonly #hasParent: boolean;
+export class SimStorage extends SimSnapshots implements ReplicaStorage {
   readonly #nowMs: () => number;
   readonly #observer: StorageObserver;
 
   constructor(options: {
     readonly store: SimStore;
-    readonly hasParent: boolean;
+    /** The parent's node; null at the top. */
+    readonly parent: string | null;
     readonly nowMs: () => number;
     readonly observer: StorageObserver;
   }) {
-    super(options.store);
-    this.#hasParent = options.hasParent;
+    super(options.store, options.parent, () => options.observer.committed());
     this.#nowMs = options.nowMs;
     this.#observer = options.observer;
   }
@@ -116,15 +103,17 @@ export class SimStorage extends SimHistory implements ReplicaStorage {
     const { tenant, after, peer, towards, rowsMax } = request;
     const log = this.store.log(tenant);
     if (towards === "down" && after < log.filledPosition) throw new HayloftError("behind-horizon", { position: after });
+    const told = (position: number): { readonly mark?: Uint8Array } => (towards === "down" ? this.mark(tenant, position) : {});
     const commits: Commit[] = [];
     let upTo = after;
     let rows = 0;
-    for (const { position, commit, via } of log.entries.slice(after)) {
-      const changes = towards === "up" ? commit.changes : commit.changes.filter((change) => flowsDown(change.table));
+    for (const entry of log.entries.slice(after)) {
+      const { position, commit, via } = entry;
+      const changes = towards === "up" ? commit.changes : this.#downward(entry);
       const wanted = via !== peer && (towards === "up" || changes.length > 0);
       if (wanted && isLarge(commit)) {
         const slice = { tenant, incarnation: log.incarnation, after, upTo: position - 1, head: log.position, commits };
-        return { ...slice, large: position };
+        return { ...slice, ...told(position - 1), large: position };
       }
       if (wanted && commits.length > 0 && rows + changes.length > rowsMax) break;
       upTo = position;
@@ -132,7 +121,15 @@ export class SimStorage extends SimHistory implements ReplicaStorage {
       rows += changes.length;
       commits.push(towards === "up" ? commit : { ...commit, changes });
     }
-    return { tenant, incarnation: log.incarnation, after, upTo, head: log.position, commits };
+    return { tenant, incarnation: log.incarnation, after, upTo, head: log.position, commits, ...told(upTo) };
+  }
+
+  /** What was offered here is news to children; what we offer ourselves they have from us. */
+  #downward({ commit, via }: Entry): readonly Change[] {
+    return commit.changes.flatMap((change) => {
+      if (!flowsDown(change.table) || (isOffered(change) && via === this.store.node)) return [];
+      return [withoutOffer(change)];
+    });
   }
 
   /** One change a part. */
@@ -143,12 +140,13 @@ export class SimStorage extends SimHistory implements ReplicaStorage {
       throw new HayloftError("behind-horizon", { position });
     }
     const { commit } = entry;
-    const changes = towards === "up" ? commit.changes : commit.changes.filter((change) => flowsDown(change.table));
+    const changes = towards === "up" ? commit.changes : this.#downward(entry);
     const ordinal = (after?.ordinal ?? 0) + 1;
     const own = changes.slice(ordinal - 1, ordinal);
     const place = { ordinal, digest: digestOf(after?.digest ?? commit.hash, own) };
     const { incarnation, position: head } = log;
-    return { incarnation, head, commit: { ...commit, changes: own }, place, last: ordinal >= changes.length };
+    const mark = towards === "down" ? this.mark(tenant, position) : {};
+    return { incarnation, head, commit: { ...commit, changes: own }, place, last: ordinal >= changes.length, ...mark };
   }
 
   async applyPart({ part, ...request }: ApplyPartRequest): Promise<ApplyResult | null> {
@@ -187,7 +185,8 @@ export class SimStorage extends SimHistory implements ReplicaStorage {
     let applied = 0;
     for (const commit of fresh) if (this.applyCommit(commit, request)) applied += 1;
     const position = Math.max(received, slice.upTo);
-    mark.received = { tenant, incarnation: slice.incarnation, position };
+    const told = slice.upTo >= received ? slice.mark : mark.received?.mark;
+    mark.received = { tenant, incarnation: slice.incarnation, position, ...(told !== undefined && { mark: told }) };
     const outcomes = from === "child" ? this.#outcomesToTell(request, position) : [];
     this.#observer.applied(request, fresh);
     this.#observer.committed();
@@ -236,6 +235,10 @@ export class SimStorage extends SimHistory implements ReplicaStorage {
     const origin = store.origin(commit.tenant, commit.origin);
     origin.seq = commit.seq;
     origin.hash = commit.hash;
+    if (from === "child" && isOffer(commit)) {
+      applyOffer(store, commit, peer, this.isRecovering(peer, commit.tenant));
+      return true;
+    }
     const told = from === "child" ? peer : null;
     const refusal = from === "child" ? this.refusalOf(commit) : null;
     if (refusal !== null) {
@@ -249,7 +252,7 @@ export class SimStorage extends SimHistory implements ReplicaStorage {
       store.judged.set(nameOf(commit), commit);
     }
     const kept =
-      from === "child" && this.#hasParent ? commit.changes : commit.changes.filter((change) => flowsDown(change.table));
+      from === "child" && this.parent !== null ? commit.changes : commit.changes.filter((change) => flowsDown(change.table));
     if (kept.length > 0 && !(from === "parent" && store.tier === "tablet")) store.append(log, { ...commit, changes: kept }, peer);
     return true;
   }
@@ -264,33 +267,10 @@ export class SimStorage extends SimHistory implements ReplicaStorage {
       if (stored.peer !== peer || (stored.toldPosition !== null && stored.toldPosition <= slice.after)) continue;
       this.store.outcomes.set(name, { ...stored, toldPosition: position });
       const [origin = "", seq = "0"] = name.split(" ");
-      const truth = this.#truthOf(slice.tenant, this.store.judged.get(name)?.changes ?? []);
+      const truth = this.truthOf(slice.tenant, this.store.judged.get(name)?.changes ?? []);
       told.push({ origin, seq: Number(seq), outcome: stored.outcome, code: stored.code, truth });
     }
     return told;
-  }
-
-  /** The true rows for what a refused or merged commit touched. */
-  #truthOf(tenant: string, changes: readonly Change[]): readonly Change[] {
-    return changes.flatMap((change) =>
-      rowKeys(change, planOf(change.table)).map((key): Change => {
-        const state = this.store.rows.get(rowName(tenant, change.table, key));
-        if (state === undefined || !isPresent(state, planOf(change.table))) return absentRow(tenant, change.table, key, state);
-        const cells = [...state.cells];
-        return {
-          table: change.table,
-          op: "insert",
-          columns: ["tenant_id", "id", ...cells.map(([column]) => column), "$stamps"],
-          values: [
-            [tenant],
-            [key],
-            ...cells.map(([, register]) => [register.value]),
-            [writeRowState(state, planOf(change.table))],
-          ],
-          rowCount: 1,
-        };
-      }),
-    );
   }
 
   async recordAcknowledgement(ack: AckRecord): Promise<void> {
@@ -326,7 +306,7 @@ export class SimStorage extends SimHistory implements ReplicaStorage {
   async settledSeqs(tenant: string, origins: readonly string[]): Promise<readonly SettledSeq[]> {
     return origins.map((origin) => ({
       origin,
-      seq: this.#hasParent ? this.store.origin(tenant, origin).topSeq : this.store.origin(tenant, origin).seq,
+      seq: this.parent !== null ? this.store.origin(tenant, origin).topSeq : this.store.origin(tenant, origin).seq,
     }));
   }
 
@@ -384,107 +364,5 @@ export class SimStorage extends SimHistory implements ReplicaStorage {
         this.store.rows.set(id, restampedRow(planOf(change.table), state, before, after));
       }
     }
-  }
-
-  async readSnapshot(
-    grant: Grant,
-    tenant: string,
-    cursor: SnapshotCursor | null,
-    bytesMax: number,
-  ): Promise<SnapshotChunk | null> {
-    if (tenant !== grant.tenant && tenant !== sharedTenant) throw new HayloftError("refused-scope", { tenant });
-    for (let tableIndex = cursor?.tableIndex ?? 0; tableIndex < tablesInOrder.length; tableIndex += 1) {
-      const table = tablesInOrder[tableIndex];
-      if (table === undefined) break;
-      const afterKey = tableIndex === cursor?.tableIndex ? (cursor.afterKey?.[0] ?? null) : null;
-      const chunk = this.page(tenant, table, tableIndex, afterKey, Math.max(1, Math.floor(bytesMax / 100)));
-      if (chunk !== null) return chunk;
-    }
-    return null;
-  }
-
-  protected page(
-    tenant: string,
-    table: SimTable,
-    tableIndex: number,
-    afterKey: string | null,
-    rowsMax: number,
-  ): SnapshotChunk | null {
-    const prefix = rowName(tenant, table, "");
-    const plan = planOf(table);
-    const keys = [...this.store.rows.keys()].filter((id) => id.startsWith(prefix)).map((id) => id.slice(prefix.length));
-    const page = keys
-      .filter((key) => afterKey === null || key > afterKey)
-      .sort()
-      .slice(0, rowsMax);
-    const last = page.at(-1);
-    if (last === undefined) return null;
-    const states = page.map((key) => this.store.rows.get(prefix + key) ?? EMPTY_ROW);
-    const columns = plan.cellColumns;
-    const values = [
-      page.map(() => tenant),
-      page,
-      ...columns.map((column) => states.map((state) => state.cells.get(column)?.value ?? null)),
-    ];
-    return {
-      tenant,
-      change: { table, op: "insert", columns: ["tenant_id", "id", ...columns], values, rowCount: page.length },
-      stamps: states.map((state) => writeRowState(state, plan)),
-      next: { tableIndex, afterKey: [last] },
-    };
-  }
-
-  async applySnapshot(peer: string, chunks: readonly SnapshotChunk[], at: Cursor): Promise<void> {
-    for (const chunk of chunks) this.#applyPage(peer, chunk, at);
-    this.#observer.committed();
-  }
-
-  #applyPage(peer: string, { change, stamps, tenant, next }: SnapshotChunk, at: Cursor): void {
-    const plan = planOf(change.table);
-    const own = this.#unacknowledged(peer, tenant);
-    for (const [index, key] of rowKeys(change, plan).entries()) {
-      const id = rowName(tenant, change.table, key);
-      const incoming = readRowState(rowValues(change, index), stamps?.[index] ?? null, plan);
-      const joined = foldRow(plan, [key], this.store.rows.get(id) ?? EMPTY_ROW, incoming);
-      this.store.rows.set(id, joined.state);
-      this.store.raiseStamp(tenant, latestStamp(joined.state));
-      this.#replaced(joined.losers, own);
-      // Whoever overwrites it here before the tail has brought its commit has seen it, and the tail does not know that.
-      for (const [column, { stamp, node }] of incoming.cells)
-        this.store.cameEarly.add(writeName({ table: change.table, key: [key], column, written: { stamp, node } }));
-    }
-    this.store.peer(peer, tenant).snapshot = next === null ? null : { at, cursor: next };
-  }
-
-  /** Of what a page replaces only our own work certainly lost that the parent had not seen. */
-  #replaced(losers: readonly Loser[], own: readonly Commit[]): void {
-    const book = new LossBook();
-    for (const loser of losers.filter(({ lost }) => lost === "existing")) {
-      const commit = own.find(({ stamp, node }) => stamp === loser.loser.stamp && node === loser.loser.node);
-      if (commit === undefined) this.store.unknownBySnapshot.add(writeName(writeOfLoser(loser)));
-      else book.lose(commit, loser);
-    }
-    this.store.journal.take(book);
-  }
-
-  #unacknowledged(peer: string, tenant: string): readonly Commit[] {
-    const after = this.store.peer(peer, tenant).acknowledged?.position ?? 0;
-    return this.store
-      .log(tenant)
-      .entries.flatMap(({ position, via, commit }) => (via === null && position > after ? [commit] : []));
-  }
-
-  async unfinishedSnapshot(peer: string, tenant: string): Promise<UnfinishedSnapshot | null> {
-    const { snapshot } = this.store.peer(peer, tenant);
-    return snapshot === null ? null : { ...snapshot, tables: null };
-  }
-
-  async finishSnapshot(peer: string, at: Cursor): Promise<void> {
-    const mark = this.store.peer(peer, at.tenant);
-    mark.snapshot = null;
-    mark.received = at;
-    for (const name of this.store.journal.entries().keys()) this.store.unknownBySnapshot.add(name);
-    if (this.store.tier === "edge") this.store.markFilled(at.tenant, peer);
-    this.#observer.committed();
   }
 }

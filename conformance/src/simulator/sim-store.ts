@@ -4,6 +4,7 @@ import type {
   Cursor,
   ErrorCode,
   LogHead,
+  Loser,
   Outcome,
   RowPlan,
   RowState,
@@ -33,13 +34,14 @@ import {
   columnOf,
   withoutOverwritten,
   writeName,
+  writeOfLoser,
 } from "@hayloft/engine";
 import { captureRow, type RowStatement } from "@hayloft/engine/testing";
 import type { MixedTable, SimTable } from "./sim-catalog.ts";
 import { simTables } from "./sim-catalog.ts";
 import { SimJournal } from "./sim-journal.ts";
 
-interface Entry {
+export interface Entry {
   readonly position: number;
   readonly commit: Commit;
   /** The peer it came from; null: ours. */
@@ -124,6 +126,8 @@ export class SimStore {
   readonly cameEarly = new Set<string>();
   /** Refused and merged commits of children. */
   readonly judged = new Map<string, Commit>();
+  /** By peer, tenant and life: how far a child had proven to have our log when it turned out that we had lost some of it. */
+  readonly recoveries = new Map<string, { readonly peer: string; readonly tenant: string; isOpen: boolean }>();
   /** How often the rows of a commit were written; more than once is a broken promise. */
   readonly effects = new Map<string, number>();
   readonly node: string;
@@ -153,6 +157,7 @@ export class SimStore {
     fill(image.outcomes, this.outcomes, same);
     fill(image.rows, this.rows, same);
     fill(image.judged, this.judged, same);
+    fill(image.recoveries, this.recoveries, (item) => ({ ...item }));
     fill(image.effects, this.effects, same);
     for (const name of this.unknownBySnapshot) image.unknownBySnapshot.add(name);
     for (const name of this.cameEarly) image.cameEarly.add(name);
@@ -314,18 +319,27 @@ export class SimStore {
   #writeChange(change: Change, commit: Commit): boolean {
     const plan = planOf(change.table);
     const seenOf = seenReader(change, plan);
+    const isTruth = columnOf(change, "$stamps") !== undefined;
     const book = new LossBook();
     for (const [index, key] of rowKeys(change, plan).entries()) {
       const id = rowName(commit.tenant, change.table, key);
       const incoming = stateOfChange(change, index, commit, plan);
-      const existing = withoutOverwritten(this.rows.get(id) ?? EMPTY_ROW, incoming, commit, { op: change.op, plan });
-      const context = { seen: seenOf(index), isTruth: false };
-      const joined = foldRow(plan, [key], existing, incoming, context);
+      const here = this.rows.get(id) ?? EMPTY_ROW;
+      const existing = isTruth ? here : withoutOverwritten(here, incoming, commit, { op: change.op, plan });
+      const joined = foldRow(plan, [key], existing, incoming, { seen: seenOf(index), isTruth });
       this.rows.set(id, joined.state);
-      book.add(commit, joined, false);
+      if (isTruth) this.cameWithout(change.table, key, joined.losers, incoming);
+      book.add(commit, joined, isTruth);
     }
     this.journal.take(book);
     return book.merged.size > 0;
+  }
+
+  /** A row came without the commits that made it, so nobody here knows what their writers had seen. */
+  cameWithout(table: string, key: string, losers: readonly Loser[], incoming: RowState): void {
+    for (const loser of losers) if (loser.lost === "existing") this.unknownBySnapshot.add(writeName(writeOfLoser(loser)));
+    for (const [column, { stamp, node }] of incoming.cells)
+      this.cameEarly.add(writeName({ table, key: [key], column, written: { stamp, node } }));
   }
 
   /** The authority's rows: what a refused commit wrote is taken back, and they are merged in. */

@@ -1,0 +1,176 @@
+import type {
+  Change,
+  Commit,
+  Cursor,
+  Grant,
+  Loser,
+  SnapshotChunk,
+  SnapshotCursor,
+  SnapshotPeer,
+  UnfinishedSnapshot,
+} from "@hayloft/engine";
+import {
+  EMPTY_ROW,
+  foldRow,
+  HayloftError,
+  latestStamp,
+  LossBook,
+  readRowState,
+  rowKeys,
+  rowValues,
+  writeName,
+  writeOfLoser,
+  writeRowState,
+} from "@hayloft/engine";
+import { sharedTenant, type SimTable } from "./sim-catalog.ts";
+import { SimHistory } from "./sim-history.ts";
+import { offerRows, richerHere, rowsBetween, tablesInOrder } from "./sim-offers.ts";
+import { rowsOf } from "./sim-rows.ts";
+import { planOf, rowName, type SimStore } from "./sim-store.ts";
+
+/** The part of the storage that reads and takes snapshots. */
+export class SimSnapshots extends SimHistory {
+  protected readonly committed: () => void;
+
+  constructor(store: SimStore, parent: string | null, committed: () => void) {
+    super(store, parent);
+    this.committed = committed;
+  }
+
+  /** The true rows for what a refused or merged commit touched. */
+  protected truthOf(tenant: string, changes: readonly Change[]): readonly Change[] {
+    return changes.flatMap((change) => rowsOf(this.store, tenant, change.table, rowKeys(change, planOf(change.table))));
+  }
+
+  async readSnapshot(
+    grant: Grant,
+    tenant: string,
+    cursor: SnapshotCursor | null,
+    bytesMax: number,
+  ): Promise<SnapshotChunk | null> {
+    if (tenant !== grant.tenant && tenant !== sharedTenant) throw new HayloftError("refused-scope", { tenant });
+    for (let tableIndex = cursor?.tableIndex ?? 0; tableIndex < tablesInOrder.length; tableIndex += 1) {
+      const table = tablesInOrder[tableIndex];
+      if (table === undefined) break;
+      const afterKey = tableIndex === cursor?.tableIndex ? (cursor.afterKey?.[0] ?? null) : null;
+      const chunk = this.page(tenant, table, tableIndex, afterKey, Math.max(1, Math.floor(bytesMax / 100)));
+      if (chunk !== null) return chunk;
+    }
+    // An empty page at the end says that the parent has no more, so that a child sees what is missing there.
+    const lastTable = tablesInOrder.length;
+    const table = tablesInOrder.at(-1);
+    if (table === undefined || cursor?.tableIndex === lastTable) return null;
+    const change = { table, op: "insert", columns: ["tenant_id", "id"], values: [[], []], rowCount: 0 } as const;
+    return { tenant, change, stamps: null, next: { tableIndex: lastTable, afterKey: null } };
+  }
+
+  protected page(
+    tenant: string,
+    table: SimTable,
+    tableIndex: number,
+    afterKey: string | null,
+    rowsMax: number,
+  ): SnapshotChunk | null {
+    const prefix = rowName(tenant, table, "");
+    const plan = planOf(table);
+    const keys = [...this.store.rows.keys()].filter((id) => id.startsWith(prefix)).map((id) => id.slice(prefix.length));
+    const page = keys
+      .filter((key) => afterKey === null || key > afterKey)
+      .sort()
+      .slice(0, rowsMax);
+    const last = page.at(-1);
+    if (last === undefined) return null;
+    const states = page.map((key) => this.store.rows.get(prefix + key) ?? EMPTY_ROW);
+    const columns = plan.cellColumns;
+    const values = [
+      page.map(() => tenant),
+      page,
+      ...columns.map((column) => states.map((state) => state.cells.get(column)?.value ?? null)),
+    ];
+    return {
+      tenant,
+      change: { table, op: "insert", columns: ["tenant_id", "id", ...columns], values, rowCount: page.length },
+      stamps: states.map((state) => writeRowState(state, plan)),
+      next: { tableIndex, afterKey: [last] },
+    };
+  }
+
+  async applySnapshot(
+    peer: string,
+    chunks: readonly SnapshotChunk[],
+    at: Cursor,
+    _ownAfter?: number,
+    other?: SnapshotPeer,
+  ): Promise<void> {
+    for (const chunk of chunks) this.#applyPage(peer, chunk, at, other?.offers === true);
+    this.committed();
+  }
+
+  #applyPage(peer: string, chunk: SnapshotChunk, at: Cursor, offers: boolean): void {
+    const { change, stamps, tenant, next } = chunk;
+    const plan = planOf(change.table);
+    const own = this.#unacknowledged(peer, tenant);
+    const from = this.store.peer(peer, tenant).snapshot?.cursor ?? null;
+    const there = rowKeys(change, plan);
+    const missing = rowsBetween(this.store, tenant, from, next).map(({ table, keys }) => ({
+      table,
+      keys: table === change.table ? keys.filter((key) => !there.includes(key)) : keys,
+    }));
+    for (const [index, key] of rowKeys(change, plan).entries()) {
+      const id = rowName(tenant, change.table, key);
+      const incoming = readRowState(rowValues(change, index), stamps?.[index] ?? null, plan);
+      const joined = foldRow(plan, [key], this.store.rows.get(id) ?? EMPTY_ROW, incoming);
+      this.store.rows.set(id, joined.state);
+      this.store.raiseStamp(tenant, latestStamp(joined.state));
+      this.#replaced(joined.losers, own);
+      // Whoever overwrites it here before the tail has brought its commit has seen it, and the tail does not know that.
+      for (const [column, { stamp, node }] of incoming.cells)
+        this.store.cameEarly.add(writeName({ table: change.table, key: [key], column, written: { stamp, node } }));
+    }
+    this.store.peer(peer, tenant).snapshot = next === null ? null : { at, cursor: next };
+    if (offers) this.#offer(peer, tenant, [...missing, richerHere(this.store, chunk)]);
+  }
+
+  /** What we have more than a parent that was set back, unless our own work that goes up anyway touched it. */
+  #offer(peer: string, tenant: string, of: readonly { readonly table: string; readonly keys: readonly string[] }[]): void {
+    const own = new Set(
+      this.#unacknowledged(peer, tenant).flatMap(({ changes }) =>
+        changes.flatMap((change) => rowKeys(change, planOf(change.table)).map((key) => `${change.table} ${key}`)),
+      ),
+    );
+    const left = of.map(({ table, keys }) => ({ table, keys: keys.filter((key) => !own.has(`${table} ${key}`)) }));
+    offerRows(this.store, tenant, left, this.store.node);
+  }
+
+  /** Of what a page replaces only our own work certainly lost that the parent had not seen. */
+  #replaced(losers: readonly Loser[], own: readonly Commit[]): void {
+    const book = new LossBook();
+    for (const loser of losers.filter(({ lost }) => lost === "existing")) {
+      const commit = own.find(({ stamp, node }) => stamp === loser.loser.stamp && node === loser.loser.node);
+      if (commit === undefined) this.store.unknownBySnapshot.add(writeName(writeOfLoser(loser)));
+      else book.lose(commit, loser);
+    }
+    this.store.journal.take(book);
+  }
+
+  #unacknowledged(peer: string, tenant: string): readonly Commit[] {
+    const after = this.store.peer(peer, tenant).acknowledged?.position ?? 0;
+    return this.store
+      .log(tenant)
+      .entries.flatMap(({ position, via, commit }) => (via === null && position > after ? [commit] : []));
+  }
+
+  async unfinishedSnapshot(peer: string, tenant: string): Promise<UnfinishedSnapshot | null> {
+    const { snapshot } = this.store.peer(peer, tenant);
+    return snapshot === null ? null : { ...snapshot, tables: null };
+  }
+
+  async finishSnapshot(peer: string, at: Cursor): Promise<void> {
+    const mark = this.store.peer(peer, at.tenant);
+    mark.snapshot = null;
+    mark.received = at;
+    for (const name of this.store.journal.entries().keys()) this.store.unknownBySnapshot.add(name);
+    if (this.store.tier === "edge") this.store.markFilled(at.tenant, peer);
+    this.committed();
+  }
+}
