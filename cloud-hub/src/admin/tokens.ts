@@ -2,7 +2,7 @@ import type { Database } from "@hayloft/engine";
 import { HayloftError, newId } from "@hayloft/engine";
 import { farmCatalog } from "@hayloft/schema";
 import { newToken, tokenHash } from "../enrol/enrolment-token.ts";
-import { administer } from "./admin-error.ts";
+import { administer, oneRow } from "./admin-error.ts";
 import { farmOfBarn, requireFarm } from "./places.ts";
 import { requireTenant } from "./tenants.ts";
 
@@ -37,8 +37,7 @@ export const TOKEN_TTL_MS_MAX = 30 * 24 * 60 * 60_000;
  * also limit the farms, to those the barns belong to. Throws `not-found` for unknown parts, `request-invalid` for the ttl.
  */
 export async function createToken(database: Database, request: TokenRequest, nowMs: number): Promise<CreatedToken> {
-  if (!(request.ttlMs > 0 && request.ttlMs <= TOKEN_TTL_MS_MAX))
-    throw new HayloftError("request-invalid", { part: "ttl", maxDays: 30 });
+  requireTtl(request.ttlMs);
   return await administer("token", async () => {
     await requireTenant(database, request.tenant);
     requireRole(request.role);
@@ -64,6 +63,50 @@ export async function createToken(database: Database, request: TokenRequest, now
     );
     return { token, id, tenant: request.tenant, tier: request.tier, role: request.role, scopes, expires_at: expiresAt };
   });
+}
+
+/**
+ * Makes a token with which a new box takes the place of a node: when it is redeemed, the new node gets the grant that the old one has then, and the
+ * old one is revoked. Throws `not-found`, `request-invalid` for the ttl or for a node that was replaced before.
+ */
+export async function createReplacementToken(
+  database: Database,
+  request: { readonly node: string; readonly ttlMs: number },
+  nowMs: number,
+): Promise<CreatedToken & { readonly replaces: string }> {
+  requireTtl(request.ttlMs);
+  const { rows } = await database.query<{
+    id: string;
+    tenant: string;
+    tier: string;
+    role: string;
+    name: string;
+    replaced: boolean;
+  }>(
+    `select n.id, n.tenant_id as tenant, n.tier, n.role, n.name, exists (
+        select 1 from enrolment_tokens t where t.tenant_id = n.tenant_id and t.replaces_node = n.id::text and t.used_by_node is not null
+      ) as replaced
+      from replica_node n where n.id::text = $1 and n.tier <> 'cloud'`,
+    [request.node.toLowerCase()],
+  );
+  const node = oneRow(rows, "node", request.node.slice(0, 64));
+  if (node.replaced)
+    throw new HayloftError("request-invalid", { part: "node", reason: "was replaced before; name the node that took its place" });
+  const [token, id, expiresAt] = [newToken(), newId(), new Date(nowMs + request.ttlMs)];
+  await database.query(
+    `insert into enrolment_tokens (tenant_id, id, token_hash, name, tier, role, scopes, replaces_node, created_at, expires_at)
+     select n.tenant_id, $2, $3, $4, n.tier, n.role, n.scopes, n.id::text, $5, $6 from replica_node n where n.id::text = $1`,
+    [node.id, id, tokenHash(token), `in place of ${node.name}`.slice(0, 200), new Date(nowMs), expiresAt],
+  );
+  const { tenant, tier, role } = node;
+  const granted = await database.query<{ scopes: CreatedToken["scopes"] }>("select scopes from enrolment_tokens where id = $1", [
+    id,
+  ]);
+  return { token, id, tenant, tier, role, scopes: granted.rows[0]?.scopes ?? {}, expires_at: expiresAt, replaces: node.id };
+}
+
+function requireTtl(ttlMs: number): void {
+  if (!(ttlMs > 0 && ttlMs <= TOKEN_TTL_MS_MAX)) throw new HayloftError("request-invalid", { part: "ttl", maxDays: 30 });
 }
 
 function requireRole(role: string): void {

@@ -1,7 +1,7 @@
 import { Option } from "commander";
 import type { Command } from "commander";
 import { getNode, grantNode, listNodes, restoreNode, revokeNode } from "../admin/nodes.ts";
-import { createToken } from "../admin/tokens.ts";
+import { createReplacementToken, createToken } from "../admin/tokens.ts";
 import type { CommandContext } from "./command-context.ts";
 import { parseDuration } from "./parse-duration.ts";
 
@@ -81,6 +81,16 @@ export function addNodeCommands(program: Command, context: CommandContext): void
     .action(async (id: string) => {
       await context.withDatabase(async (db) => await revokeNode(db, id));
       await show(id);
+    });
+  node
+    .command("replace")
+    .argument("<id>", "the node whose box is dead")
+    .description("make a token for a new box; with it, hayloft-edge replace takes over the grant and revokes the old node")
+    .option("--ttl <duration>", "how long it is valid, for example 30m, 1h, 7d", "1h")
+    .action(async (id: string, given: { ttl: string }) => {
+      const request = { node: id, ttlMs: parseDuration(given.ttl) };
+      context.record(await context.withDatabase(async (db) => await createReplacementToken(db, request, context.nowMs())));
+      context.note("The token is shown only here. Until it is used the old node is as it was.");
     });
   node
     .command("restore")

@@ -2,10 +2,10 @@ import { createIdentity, newId } from "@hayloft/engine";
 import type { Database } from "@hayloft/engine";
 import { freshPostgres } from "@hayloft/engine/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { revokeNode } from "../admin/nodes.ts";
+import { grantNode, revokeNode } from "../admin/nodes.ts";
 import { createBarn, createFarm } from "../admin/places.ts";
 import { createTenant, setTenantStatus } from "../admin/tenants.ts";
-import { createToken } from "../admin/tokens.ts";
+import { createReplacementToken, createToken } from "../admin/tokens.ts";
 import { prepareDatabase } from "../hub/prepare-database.ts";
 import { enrolNode } from "./enrol-node.ts";
 
@@ -113,6 +113,51 @@ describe("enrolNode", () => {
     await expect(attempt(token, newKey())).rejects.toMatchObject({ code: "tenant-suspended" });
     await setTenantStatus(database, "t-1", "active");
     expect((await attempt(token, newKey())).tenant).toBe("t-1");
+  });
+});
+
+describe("a token that replaces a node", () => {
+  const nodeRow = async (id: string) => {
+    const { rows } = await database.query<{ status: string; scopes: unknown; role: string }>(
+      "select status, scopes, role from replica_node where id = $1",
+      [id],
+    );
+    return rows[0];
+  };
+
+  it("gives the grant that the old node has when it is used, and revokes it only then, once", async () => {
+    const old = await attempt((await edgeToken()).token, newKey());
+    const [first, second] = [
+      await createReplacementToken(database, { node: old.nodeId, ttlMs: hourMs }, nowMs),
+      await createReplacementToken(database, { node: old.nodeId.toUpperCase(), ttlMs: hourMs }, nowMs),
+    ];
+    expect(first).toMatchObject({ replaces: old.nodeId, tier: "edge", role: "device_agent", scopes: {} });
+    expect(await nodeRow(old.nodeId)).toMatchObject({ status: "active" });
+    await grantNode(database, old.nodeId, { farms: [], barns: ["b-1"] });
+    const granted = { farm: ["f-1"], barn: ["b-1"] };
+    const publicKey = newKey();
+    const node = await attempt(first.token, publicKey);
+    expect(node).toMatchObject({ tenant: "t-1", role: "device_agent", scopes: granted, replaces: old.nodeId });
+    expect(await attempt(first.token, publicKey)).toEqual(node);
+    expect(await nodeRow(old.nodeId)).toMatchObject({ status: "revoked" });
+    expect(await nodeRow(node.nodeId)).toMatchObject({ status: "active", scopes: granted });
+    await expect(attempt(second.token, newKey())).rejects.toMatchObject({ code: "token-invalid" });
+    await expect(createReplacementToken(database, { node: old.nodeId, ttlMs: hourMs }, nowMs)).rejects.toMatchObject({
+      code: "request-invalid",
+    });
+  });
+
+  it("lets one of two boxes win that want the same place at once", async () => {
+    const old = await attempt((await edgeToken()).token, newKey());
+    const tokens = await Promise.all(
+      [1, 2, 3].map(async () => await createReplacementToken(database, { node: old.nodeId, ttlMs: hourMs }, nowMs)),
+    );
+    const results = await Promise.allSettled(tokens.map(async ({ token }) => await attempt(token, newKey())));
+    expect(results.filter((result) => result.status === "fulfilled")).toHaveLength(1);
+  });
+
+  it.each(["no-uuid", newId()])("is not made for a node that does not exist: %s", async (node) => {
+    await expect(createReplacementToken(database, { node, ttlMs: hourMs }, nowMs)).rejects.toMatchObject({ code: "not-found" });
   });
 });
 

@@ -103,7 +103,7 @@ async function enrol(options: HubRoutesOptions, limiter: RateLimiter, request: I
     if (retryMs > 0) throw new HayloftError("limit-reached", { limit: "enrol.attempts_per_minute", retryMs });
     const wanted = parseEnrolRequest(await readJsonBody(request, ENROL_BYTES_MAX));
     const node = await enrolNode(options.database, wanted, options.state.nowMs());
-    options.state.noteEnrolment("enrolled", node.nodeId, address);
+    options.state.noteEnrolment(node.replaces === null ? "enrolled" : "replaced", node.nodeId, address);
     return {
       ...node,
       hubNode: options.identity.nodeId,

@@ -143,12 +143,27 @@ export class BackupKeeper {
   }
 
   async #isDue(nowMs: number): Promise<boolean> {
-    if (this.#last === null) return true;
     const { config, unsentAgeMs } = this.#options;
-    const ageMs = nowMs - this.#last.atMs;
-    // A backup from the future was made while the clock was wrong.
-    if (ageMs < -MINUTE_MS || ageMs >= config["backup.every_minutes"] * MINUTE_MS) return true;
+    const everyMs = config["backup.every_minutes"] * MINUTE_MS;
     const unsentMs = config["backup.unsent_minutes"] * MINUTE_MS;
-    return ageMs >= unsentMs && (await unsentAgeMs()) >= unsentMs;
+    const ageMs = this.#last === null ? null : nowMs - this.#last.atMs;
+    // The hub is asked about only when the answer counts.
+    const asked = ageMs !== null && ageMs >= unsentMs && ageMs < everyMs;
+    return isBackupDue({ ageMs, everyMs, unsentMs, oldestUnsentMs: asked ? await unsentAgeMs() : 0 });
   }
+}
+
+/**
+ * True when a backup is to be made: there is none, the last is as old as `everyMs`, or as old as `unsentMs` while something waits for the hub for
+ * as long. One from the future was made while the clock was wrong.
+ */
+export function isBackupDue(state: {
+  readonly ageMs: number | null;
+  readonly everyMs: number;
+  readonly unsentMs: number;
+  readonly oldestUnsentMs: number;
+}): boolean {
+  const { ageMs, everyMs, unsentMs, oldestUnsentMs } = state;
+  if (ageMs === null || ageMs < -MINUTE_MS || ageMs >= everyMs) return true;
+  return ageMs >= unsentMs && oldestUnsentMs >= unsentMs;
 }

@@ -3,6 +3,7 @@ import { mkdir, open, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import path from "node:path";
 import { newId } from "@hayloft/engine";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { edgeCommand } from "../cli/edge-command.ts";
 import type { Edge } from "../daemon/start-edge.ts";
 import { startEdge } from "../daemon/start-edge.ts";
 import { messageOf } from "../testing/barn-fixture.ts";
@@ -23,7 +24,6 @@ import { backupName, listBackups, pruneBackups, removeDrafts } from "./backup-fi
 import { type MadeBackup, makeBackup } from "./make-backup.ts";
 import { restoreBackup } from "./restore-backup.ts";
 import { checkUnpacked, readBackup, unpackBackup } from "./unpack-backup.ts";
-import { verifyBackup } from "./verify-backup.ts";
 import { writeArchive } from "./write-archive.ts";
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
@@ -176,6 +176,17 @@ describe("a backup", () => {
     });
     await checkUnpacked(place("forged"), made.manifest, false);
   });
+
+  it("F-A11 whose pages were altered on the disk is refused by their checksums when it is read", async () => {
+    const { rows } = await edge.replica.database.query<{ file: string }>("select pg_relation_filepath('hayloft.commit') as file");
+    const page = await open(place("forged", "database", "pgdata", rows[0]?.file ?? ""), "r+");
+    await page.write(Buffer.from([0xff, 0x00, 0xff]), 0, 3, 8_000);
+    await page.close();
+    await expect(checkUnpacked(place("forged"), made.manifest, false)).rejects.toMatchObject({
+      code: "sql-failed",
+      details: { sqlstate: "XX001" },
+    });
+  });
 });
 
 describe("restoring", () => {
@@ -251,8 +262,33 @@ it("S12.6 a backup that is killed at any moment leaves no file that looks whole,
   expect(daemon.output).toContain('"event":"backup-made"');
   expect(await drafts(directory)).toBe(0);
   const [backup] = await listBackups(directory, edge.identity.nodeId);
-  const { manifest } = await verifyBackup(backup?.file ?? "", key.identities, root.path);
-  expect(manifest).toMatchObject({ nodeId: edge.identity.nodeId, tables: null });
+  const verified = await run("backup", "verify", backup?.file ?? "", ...settings, ...keys);
+  expect(verified).toMatchObject({ code: 0, err: "" });
+  expect(verified.out).toContain("Whole and equal by the places of all logs");
+  const drilled = await run("drill", "--json", "--backup-every-minutes", "2", ...settings, ...keys);
+  expect(drilled).toMatchObject({ code: 0, err: "" });
+  expect(JSON.parse(drilled.out)).toMatchObject({ nodeId: edge.identity.nodeId, met: true });
+  expect((await run("backup", "list", ...settings, ...keys)).out.match(/age$/gmu)).toHaveLength(2);
+  expect((await readdir(directory)).filter((name) => name.startsWith("."))).toEqual([]);
+});
+
+it("S12.8 commands say what is missing before they begin", async () => {
+  const settings = ["--data-dir", place("data"), "--mode", "standalone", "--tenant-id", barn.tenant_id, "--http-port", "1"];
+  await writeFile(place("recipients"), `${key.recipients.join("\n")}\n`, { mode: 0o600 });
+  const recipients = ["--backup-key-file", place("recipients")];
+  const asks: readonly (readonly [readonly string[], number, string])[] = [
+    [["backup", "--backup-directory", place("x"), ...settings], 2, "backup.key_file"],
+    [["restore", made.file, ...settings], 2, "backup.key_file: is required"],
+    [["restore", made.file, ...settings, ...recipients], 2, "holds recipients only"],
+    [["restore", made.file, ...settings, "--backup-key-file", place("key")], 1, "directory-used"],
+    [["drill", ...settings, ...recipients], 2, "holds recipients only"],
+    [["backup", ...settings, ...recipients], 1, "unavailable"],
+  ];
+  for (const [args, code, text] of asks) {
+    const result = await run(...args);
+    expect([args[0], result.code, result.err]).toEqual([args[0], code, expect.stringContaining(text)]);
+  }
+  expect((await run("backup", "make-key")).out).toMatch(/^# made .*\n# recipient: age1\w+\nAGE-SECRET-KEY-1\w+\n$/u);
 });
 
 it("lists, prunes and cleans up only what is its own", async () => {
@@ -281,6 +317,19 @@ it.each([
   expect(error).toMatchObject({ code: "config-invalid" });
   if (text !== "") expect(JSON.stringify(error) + String(error)).not.toContain(text);
 });
+
+/** Runs a command in this process and collects what it prints. */
+async function run(...args: readonly string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+  const printed = { out: "", err: "" };
+  const code = await edgeCommand(args, {
+    env: {},
+    print: (text) => (printed.out += text),
+    printError: (text) => (printed.err += text),
+    readInput: () => Promise.resolve(""),
+    untilSignal: () => Promise.resolve("SIGTERM"),
+  });
+  return { code, ...printed };
+}
 
 const drafts = async (directory: string): Promise<number> =>
   (await readdir(directory).catch(() => [])).filter((name) => name.endsWith(".part")).length;

@@ -4,7 +4,8 @@ import { Command } from "commander";
 import { hashPassword } from "../broker/device-accounts.ts";
 import { EDGE_VERSION } from "../daemon/edge-version.ts";
 import { enrol } from "../daemon/enrolment.ts";
-import { edgeSettings } from "../settings/edge-settings.ts";
+import { replaceNode } from "../daemon/replace-node.ts";
+import { type EdgeConfig, edgeSettings } from "../settings/edge-settings.ts";
 import type { LoadedEdgeConfig } from "../settings/load-edge-config.ts";
 import { isLoopback } from "../settings/loopback.ts";
 import { askDaemon, tellDaemon } from "./ask-daemon.ts";
@@ -41,28 +42,7 @@ function addServiceCommands(program: Command, loaded: LoadedEdgeConfig, port: Cl
     .command("run", { isDefault: true })
     .description("run the daemon (default)")
     .action(async () => finish(await runDaemon(config, port)));
-  program
-    .command("enrol")
-    .description("enrol this node at the hub with a one-time token")
-    .requiredOption("--token <token>", "the token, or - to read it from standard input")
-    .option("--name <name>", "how people call this node", hostname())
-    .action(async (options: { readonly token: string; readonly name: string }) => {
-      if (config.hub_url === null) throw usage("hub_url: is required to enrol; give --hub-url");
-      if (!config.insecure && new URL(config.hub_url).protocol === "http:" && !isLoopback(new URL(config.hub_url).hostname)) {
-        throw usage("hub_url: must start with https:// (or set insecure for development)");
-      }
-      const token = options.token === "-" ? (await port.readInput()).trim() : options.token;
-      const { enrolment, fresh } = await enrol({
-        dataDir: config.data_dir,
-        hubUrl: config.hub_url,
-        token,
-        name: options.name,
-        caFile: config.hub_ca_file,
-      });
-      port.print(
-        `${fresh ? "Enrolled" : "Already enrolled"}: node ${enrolment.nodeId} of tenant ${enrolment.tenant}, hub ${enrolment.hubUrl}\n`,
-      );
-    });
+  addEnrolCommands(program, config, port);
   program
     .command("status")
     .description("what the running daemon does: backlog, age of the oldest unsent change, link, clock, refusals")
@@ -92,6 +72,48 @@ function addServiceCommands(program: Command, loaded: LoadedEdgeConfig, port: Cl
     .command("version")
     .description("print the version")
     .action(() => port.print(`${EDGE_VERSION}\n`));
+}
+
+interface EnrolOptions {
+  readonly token: string;
+  readonly name: string;
+}
+
+function addEnrolCommands(program: Command, config: EdgeConfig, port: CliPort): void {
+  const hubOf = (): string => {
+    if (config.hub_url === null) throw usage("hub_url: is required to enrol; give --hub-url");
+    if (!config.insecure && new URL(config.hub_url).protocol === "http:" && !isLoopback(new URL(config.hub_url).hostname)) {
+      throw usage("hub_url: must start with https:// (or set insecure for development)");
+    }
+    return config.hub_url;
+  };
+  const tokenOf = async (given: EnrolOptions): Promise<string> =>
+    given.token === "-" ? (await port.readInput()).trim() : given.token;
+  program
+    .command("enrol")
+    .description("enrol this node at the hub with a one-time token")
+    .requiredOption("--token <token>", "the token, or - to read it from standard input")
+    .option("--name <name>", "how people call this node", hostname())
+    .action(async (given: EnrolOptions) => {
+      const [hubUrl, token] = [hubOf(), await tokenOf(given)];
+      const { data_dir: dataDir, hub_ca_file: caFile } = config;
+      const { enrolment, fresh } = await enrol({ dataDir, hubUrl, token, name: given.name, caFile });
+      const what = fresh ? "Enrolled" : "Already enrolled";
+      port.print(`${what}: node ${enrolment.nodeId} of tenant ${enrolment.tenant}, hub ${enrolment.hubUrl}\n`);
+    });
+  program
+    .command("replace")
+    .description("take the place of a dead node on this new box: its grant and rows from the hub, which revokes the old node")
+    .requiredOption("--token <token>", "of hayloft-hub node replace, or - to read it from standard input")
+    .option("--name <name>", "how people call this node", hostname())
+    .action(async (given: EnrolOptions) => {
+      hubOf();
+      const request = { config, token: await tokenOf(given), name: given.name };
+      const { enrolment, enrolMs, fillMs, rows } = await replaceNode(request);
+      port.print(`Node ${enrolment.nodeId} has the place of ${enrolment.replaces ?? ""}, which the hub has revoked.\n`);
+      port.print(`Enrolled in ${(enrolMs / 1000).toFixed(1)} s, filled with ${rows} rows in ${(fillMs / 1000).toFixed(1)} s.\n`);
+      port.print("Start the daemon. Tablets that synced with the old box have to be enrolled at this one.\n");
+    });
 }
 
 function addListCommands(program: Command, { config }: LoadedEdgeConfig, port: CliPort): void {

@@ -19,6 +19,8 @@ const answerSchema = v.object({
   syncUrl: v.pipe(v.string(), v.regex(/^wss?:\/\//, "must be a WebSocket address")),
   role: v.string(),
   scopes: v.record(v.string(), v.array(v.string())),
+  /** The node in whose place this one is. */
+  replaces: v.optional(v.nullable(uuid), null),
 });
 
 const enrolmentSchema = v.object({ ...answerSchema.entries, hubUrl: v.string() });

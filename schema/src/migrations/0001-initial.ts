@@ -78,6 +78,7 @@ CREATE TABLE enrolment_tokens (
   expires_at timestamptz NOT NULL,
   used_at timestamptz,
   used_by_node text COLLATE "C",
+  replaces_node text COLLATE "C",
   is_revoked boolean NOT NULL DEFAULT false,
   CONSTRAINT enrolment_tokens_pkey PRIMARY KEY (tenant_id, id),
   CONSTRAINT enrolment_tokens_tenant_id_token_hash_key UNIQUE (tenant_id, token_hash),
@@ -85,7 +86,8 @@ CREATE TABLE enrolment_tokens (
   CONSTRAINT enrolment_tokens_id_check CHECK (substr(id::text, 15, 1) in ('7', '8')),
   CONSTRAINT enrolment_tokens_name_check CHECK (char_length(name) between 1 and 200),
   CONSTRAINT enrolment_tokens_tier_allowed_check CHECK (tier IN ('edge', 'tablet')),
-  CONSTRAINT enrolment_tokens_used_by_node_check CHECK (char_length(used_by_node) between 1 and 128)
+  CONSTRAINT enrolment_tokens_used_by_node_check CHECK (char_length(used_by_node) between 1 and 128),
+  CONSTRAINT enrolment_tokens_replaces_node_check CHECK (char_length(replaces_node) between 1 and 128)
 );
 CREATE INDEX enrolment_tokens_tenant_id_expires_at_idx ON enrolment_tokens (tenant_id, expires_at);
 

@@ -179,6 +179,7 @@ export const enrolmentTokens = table("enrolment_tokens", {
     expires_at: timestamptz(),
     used_at: timestamptz().nullable(),
     used_by_node: outsideId().nullable(),
+    replaces_node: outsideId().nullable(),
     is_revoked: boolean().default("false"),
   },
   unique: [{ columns: ["tenant_id", "token_hash"] }],

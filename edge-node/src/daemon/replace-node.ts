@@ -1,0 +1,106 @@
+import { readdir } from "node:fs/promises";
+import { HayloftError } from "@hayloft/engine";
+import type { EdgeConfig } from "../settings/edge-settings.ts";
+import { enrol, type Enrolment, readEnrolment } from "./enrolment.ts";
+import { type Edge, type EdgePorts, startEdge } from "./start-edge.ts";
+
+export interface ReplaceRequest {
+  /** Its data directory is new; `hub_url` is set. */
+  readonly config: EdgeConfig;
+  readonly token: string;
+  readonly name: string;
+  readonly ports?: EdgePorts;
+}
+
+export interface Replacement {
+  readonly enrolment: Enrolment;
+  readonly enrolMs: number;
+  /** From the enrolment to a node that holds everything the hub has for it. */
+  readonly fillMs: number;
+  readonly rows: number;
+}
+
+/** What a replacement that was cut off may have left. */
+const OWN_FILES = new Set(["identity.json", "identity-pending.json", "enrolment.json", "database"]);
+const POLL_MS = 50;
+const FIRST_CONTACT_MS = 300_000;
+
+/**
+ * Makes this box the successor of a node from the hub alone: enrols it with a token that names the old node, which the hub revokes in the same
+ * moment, and fills its database. When it resolves, the node holds what the hub has for it and is stopped. Cut off, it goes on where it was
+ * when it is called again. Throws `directory-used`, `token-invalid`, `unavailable`, and what `startEdge` throws.
+ */
+export async function replaceNode({ config, token, name, ports = {} }: ReplaceRequest): Promise<Replacement> {
+  await refuseUsed(config.data_dir);
+  const startedMs = performance.now();
+  const { enrolment } = await enrol({
+    dataDir: config.data_dir,
+    hubUrl: config.hub_url ?? "",
+    token,
+    name,
+    caFile: config.hub_ca_file,
+  });
+  if (enrolment.replaces === null)
+    throw new HayloftError("token-invalid", {
+      reason: "it replaces no node; this one is enrolled beside the others",
+      node: enrolment.nodeId,
+    });
+  const enrolledMs = performance.now();
+  const rows = await fill(config, ports);
+  return {
+    enrolment,
+    enrolMs: Math.round(enrolledMs - startedMs),
+    fillMs: Math.round(performance.now() - enrolledMs),
+    rows,
+  };
+}
+
+/** A directory with a node of its own is not overwritten; one in which this was cut off is gone on with. */
+async function refuseUsed(dataDir: string): Promise<void> {
+  const names = await readdir(dataDir).catch((): string[] => []);
+  const enrolment = await readEnrolment(dataDir);
+  const foreign = names.some((name) => !OWN_FILES.has(name));
+  const withoutEnrolment = enrolment === null && names.includes("identity.json") && !names.includes("identity-pending.json");
+  if (foreign || withoutEnrolment || (enrolment !== null && enrolment.replaces === null))
+    throw new HayloftError("directory-used", { directory: dataDir });
+}
+
+/** Runs the node without devices and children until it has everything; returns the rows that it then holds. */
+async function fill(config: EdgeConfig, ports: EdgePorts): Promise<number> {
+  const alone: EdgeConfig = {
+    ...config,
+    "mqtt.url": null,
+    "broker.host": "127.0.0.1",
+    "broker.port": 0,
+    "broker.tls_cert_file": null,
+    "broker.tls_key_file": null,
+    "http.host": "127.0.0.1",
+    "http.port": 0,
+    "http.tls_cert_file": null,
+    "http.tls_key_file": null,
+    "children.listen": false,
+    "backup.directory": null,
+    "backup.key_file": null,
+  };
+  const edge = await startEdge(alone, ports);
+  try {
+    const giveUpAtMs = performance.now() + FIRST_CONTACT_MS;
+    while (!(await isFilled(edge, giveUpAtMs))) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    const tables = await edge.monitor.digests();
+    return tables.reduce((total, { rows }) => total + rows, 0);
+  } finally {
+    await edge.stop();
+  }
+}
+
+/** Throws when the hub refuses this node, or is not reached at all until `giveUpAtMs`; a fill that has begun may take its time. */
+async function isFilled(edge: Edge, giveUpAtMs: number): Promise<boolean> {
+  const { filling, peers } = await edge.replica.status();
+  const parent = peers.find(({ relation }) => relation === "parent");
+  const code = parent?.lastError?.code;
+  if (parent?.connected === false && (code === "auth-revoked" || code === "auth-failed")) throw new HayloftError(code);
+  if (parent?.connected === true) return parent.received.length > 0 && !filling;
+  if ((parent?.lastContactMs ?? null) === null && performance.now() > giveUpAtMs)
+    throw new HayloftError("unavailable", { reason: "the hub did not answer; run the command again" });
+  return false;
+}
