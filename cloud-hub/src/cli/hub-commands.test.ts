@@ -112,6 +112,7 @@ describe("hayloft-hub", () => {
     ["a name that is taken", ["farm", "create", "--tenant", "t-1", "--name", "North"], 1, /name-taken: .*Choose another one/],
     ["an unknown tenant", ["farm", "create", "--tenant", "t-9", "--name", "X"], 1, /not-found: .*what=tenant, id=t-9/],
     ["an unknown node", ["node", "revoke", "nobody"], 1, /not-found/],
+    ["a replacement of an unknown node", ["node", "replace", "nobody"], 1, /not-found/],
     ["an unknown command", ["tenants"], 2, /unknown command 'tenants'/],
     ["an unknown option", ["tenant", "list", "--verbose"], 2, /unknown option '--verbose'/],
     ["a missing option", ["farm", "create", "--name", "X"], 2, /required option '--tenant <id>'/],

@@ -41,6 +41,7 @@ let root: Awaited<ReturnType<typeof temporaryDirectory>>;
 let edge: Edge;
 let key: BackupKey;
 let made: MadeBackup;
+const blob = `media/blobs/ab/ab${"0".repeat(62)}`;
 const acknowledged = { before: [] as string[], all: [] as string[], during: 0 };
 const place = (...names: readonly string[]): string => path.join(root.path, ...names);
 
@@ -49,6 +50,8 @@ beforeAll(async () => {
   await writeFile(place("key"), await newKeyText(0), { mode: 0o600 });
   key = await readBackupKey("backup.key_file", place("key"));
   edge = await startStandalone(standaloneConfig(place("data")));
+  await mkdir(path.dirname(place("data", blob)), { recursive: true });
+  await writeFile(place("data", blob), "bytes of an image");
   const device = await connectDevice(edge.mqttUrl, "during-backup");
   const send = async (): Promise<void> => {
     const eventId = newId();
@@ -68,7 +71,7 @@ beforeAll(async () => {
     tenant: barn.tenant_id,
     directory: place("out"),
     recipients: key.recipients,
-    media: false,
+    media: true,
     digests: true,
     nowMs: Date.now,
   });
@@ -83,7 +86,7 @@ afterAll(async () => {
 });
 
 describe("a backup", () => {
-  it("S12.6 F-C7 of a node that takes messages meanwhile restores to a whole node: every table equal, nothing acknowledged before it missing", async () => {
+  it("S12.6 of a node that takes messages meanwhile restores to a whole node: every table equal, nothing acknowledged before it missing", async () => {
     expect(await readdir(place("out"))).toEqual([path.basename(made.file)]);
     expect(acknowledged.during).toBeGreaterThan(0);
     expect(made.manifest.unsentCommits).toBeGreaterThan(0);
@@ -94,7 +97,9 @@ describe("a backup", () => {
     await expect(cutOff).rejects.toMatchObject({ code: "restore-unfinished" });
     const { manifest } = await restoreBackup(made.file, key.identities, place("restored"));
     expect(manifest).toEqual(made.manifest);
-    expect((await readdir(place("restored"))).toSorted()).toEqual(["database", "identity.json"]);
+    expect((await readdir(place("restored"))).toSorted()).toEqual(["database", "identity.json", "media"]);
+    expect(await readFile(place("restored", blob), "utf8")).toBe("bytes of an image");
+    expect(manifest.blobs).toBe(1);
     const restored = await startEdge(standaloneConfig(place("restored")), { log: quietLog });
     try {
       expect(restored.identity.nodeId).toBe(edge.identity.nodeId);
@@ -243,36 +248,40 @@ describe("a disk that fails", () => {
 
 it("S12.6 a backup that is killed at any moment leaves no file that looks whole, and the next one is", async () => {
   const directory = place("killed");
-  const dataDir = place("restored");
-  const settings = ["--data-dir", dataDir, "--mode", "standalone", "--tenant-id", barn.tenant_id, "--log-level", "info"];
-  const keys = ["--backup-directory", directory, "--backup-key-file", place("key")];
   const httpPort = await freePort();
   const ports = ["--http-port", String(httpPort), "--broker-port", String(await freePort()), "--broker-anonymous"];
   for (const daemon of [true, false]) {
-    const process = new EdgeProcess(daemon ? [...settings, ...keys, ...ports] : ["backup", ...settings, ...keys]);
+    const process = new EdgeProcess(daemon ? [...offline(directory), ...ports] : ["backup", ...offline(directory)]);
     await until("a backup is being written", async () => (await drafts(directory)) > 0, 120_000);
     process.kill("SIGKILL");
     await process.exited;
     expect(await listBackups(directory, edge.identity.nodeId)).toEqual([]);
   }
-  const daemon = new EdgeProcess([...settings, ...keys, ...ports]);
+  const daemon = new EdgeProcess([...offline(directory), ...ports]);
   await until("a whole backup is there", async () => (await listBackups(directory, edge.identity.nodeId)).length === 1, 120_000);
   daemon.kill("SIGTERM");
   await daemon.exited;
   expect(daemon.output).toContain('"event":"backup-made"');
   expect(await drafts(directory)).toBe(0);
   const [backup] = await listBackups(directory, edge.identity.nodeId);
-  const verified = await run("backup", "verify", backup?.file ?? "", ...settings, ...keys);
+  const verified = await run("backup", "verify", backup?.file ?? "", ...offline(directory));
   expect(verified).toMatchObject({ code: 0, err: "" });
   expect(verified.out).toContain("Whole and equal by the places of all logs");
-  const drilled = await run("drill", "--json", "--backup-every-minutes", "2", ...settings, ...keys);
+});
+
+it("S12.8 the drill backs up, restores, compares every table and prints what it measured, with date and version", async () => {
+  const directory = place("killed");
+  const drilled = await run("drill", "--json", "--backup-every-minutes", "2", ...offline(directory));
   expect(drilled).toMatchObject({ code: 0, err: "" });
-  expect(JSON.parse(drilled.out)).toMatchObject({ nodeId: edge.identity.nodeId, met: true });
-  expect((await run("backup", "list", ...settings, ...keys)).out.match(/age$/gmu)).toHaveLength(2);
+  const report = JSON.parse(drilled.out) as Readonly<Record<string, unknown>>;
+  expect(report).toMatchObject({ nodeId: edge.identity.nodeId, version: "0.1.0", met: true });
+  expect(String(report["at"])).toMatch(/^\d{4}-\d\d-\d\dT/u);
+  expect(Number(report["rows"])).toBeGreaterThan(acknowledged.before.length);
+  expect((await run("backup", "list", ...offline(directory))).out.match(/age$/gmu)).toHaveLength(2);
   expect((await readdir(directory)).filter((name) => name.startsWith("."))).toEqual([]);
 });
 
-it("S12.8 commands say what is missing before they begin", async () => {
+it("commands say what is missing before they begin", async () => {
   const settings = ["--data-dir", place("data"), "--mode", "standalone", "--tenant-id", barn.tenant_id, "--http-port", "1"];
   await writeFile(place("recipients"), `${key.recipients.join("\n")}\n`, { mode: 0o600 });
   const recipients = ["--backup-key-file", place("recipients")];
@@ -317,6 +326,12 @@ it.each([
   expect(error).toMatchObject({ code: "config-invalid" });
   if (text !== "") expect(JSON.stringify(error) + String(error)).not.toContain(text);
 });
+
+/** The restored node, its backups going to a directory. */
+function offline(directory: string): readonly string[] {
+  const node = ["--data-dir", place("restored"), "--mode", "standalone", "--tenant-id", barn.tenant_id];
+  return [...node, "--backup-directory", directory, "--backup-key-file", place("key")];
+}
 
 /** Runs a command in this process and collects what it prints. */
 async function run(...args: readonly string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {

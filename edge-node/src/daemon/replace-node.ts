@@ -21,7 +21,7 @@ export interface Replacement {
 }
 
 /** What a replacement that was cut off may have left. */
-const OWN_FILES = new Set(["identity.json", "identity-pending.json", "enrolment.json", "database"]);
+const OWN_FILES = new Set(["identity.json", "identity-pending.json", "enrolment.json", "database", "media"]);
 const POLL_MS = 50;
 const FIRST_CONTACT_MS = 300_000;
 
