@@ -24,6 +24,8 @@ const bodies: Readonly<Record<string, { readonly path: readonly string[]; readon
   part: { path: ["slice", "commits"], read: readCommits },
   page: { path: ["chunk", "rows"], read: readPage },
   ack: { path: ["truth"], read: readTruth },
+  rows_compared: { path: ["answer", "rows"], read: readTruth },
+  repair: { path: ["request", "rows"], read: readTruth },
 };
 
 const isMap = (item: Item | undefined): item is ItemMap =>

@@ -131,6 +131,13 @@ export const sampleParts = [
 
 const cursor = { tenant: "acme", incarnation: uuid(5), position: 3 };
 
+/** A change as it stands in a comparison: the teller's log has each of its rows. */
+const withKept = (told: Change): Change => ({
+  ...told,
+  columns: [...told.columns, "$kept"],
+  values: [...told.values, Array.from({ length: told.rowCount }, () => "*")],
+});
+
 export const sampleFrames: Readonly<Record<string, Frame>> = {
   hello: {
     type: "hello",
@@ -271,6 +278,50 @@ export const sampleFrames: Readonly<Record<string, Frame>> = {
   },
   "page without stamps, the last": { type: "page", at: cursor, chunk: { tenant: "acme", change, stamps: null, next: null } },
   snapshot_done: { type: "snapshot_done", at: cursor },
+  "compare, by age": {
+    type: "compare",
+    id: 1,
+    question: {
+      tenant: "acme",
+      table: "reading",
+      kept: { from: "2026-11-01 10:00:00+00" },
+      ranges: [
+        { after: null, to: [uuid(1)], rows: 10_000, digest: bytes(16) },
+        { after: [uuid(1)], to: null, rows: 7, digest: bytes(16, 3) },
+      ],
+    },
+  },
+  "compare, everything": {
+    type: "compare",
+    id: 2,
+    question: {
+      tenant: "acme",
+      table: "reading",
+      kept: null,
+      ranges: [{ after: null, to: null, rows: 0, digest: new Uint8Array(16) }],
+    },
+  },
+  compared: { type: "compared", id: 1, answer: { differing: [1] } },
+  compare_rows: {
+    type: "compare_rows",
+    id: 3,
+    question: {
+      tenant: "acme",
+      table: "reading",
+      kept: { values: ["41", "42"] },
+      range: { after: [uuid(1)], to: null },
+      received: 40,
+      keys: [uuid(2), uuid(3)],
+      digests: bytes(32, 9),
+    },
+  },
+  rows_compared: {
+    type: "rows_compared",
+    id: 3,
+    answer: { received: 12, left: 0, rows: [withKept(change), withKept(deletion)], healed: 1 },
+  },
+  repair: { type: "repair", id: 4, request: { tenant: "acme", received: 40, rows: [withKept(change)] } },
+  repaired: { type: "repaired", id: 4, answer: { healed: 3, refused: 0 } },
   ping: { type: "ping", nowMs: 1_795_442_400_000 },
   pong: { type: "pong", echoMs: 1_795_442_400_000, nowMs: 1_795_442_400_050 },
   drain: { type: "drain", afterMs: 500, url: null },

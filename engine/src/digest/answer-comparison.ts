@@ -18,6 +18,7 @@ import {
   COMPARED_ROWS_MAX,
   DIGEST_BYTES,
   KEPT_COLUMN,
+  KEPT_VALUES_MAX,
   type KeptRows,
   type RangeAnswer,
   type RangeQuestion,
@@ -245,9 +246,6 @@ function comparedRows(env: ReplicaEnvironment, { grant }: AskingChild, { tenant,
   checkKept(plan, grant, kept);
   return { plans: env.plans, plan, tenant, grant: isShared ? { ...grant, tenant, scopes: {} } : grant, kept };
 }
-
-/** Values of a retention's column in one question. */
-const KEPT_VALUES_MAX = 1_000;
 
 function checkKept(plan: RowPlan, grant: Grant, kept: KeptRows): void {
   const retention = plan.table.retain[grant.tier];

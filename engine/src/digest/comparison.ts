@@ -81,6 +81,8 @@ export interface ComparedParent {
 export const KEPT_COLUMN = "$kept";
 
 export const DIGEST_BYTES = 16;
+/** Values of a retention's column in one question. */
+export const KEPT_VALUES_MAX = 1_000;
 /** Ranges in one question. */
 export const RANGES_MAX = 256;
 /** Rows that are told one by one in one question. */

@@ -35,6 +35,7 @@ import {
   defaultLimits,
 } from "./limits.ts";
 import { changeList, logSlice, snapshotChunk, snapshotCursor } from "./wire-body.ts";
+import { rangeAnswer, rangeQuestion, repairAnswer, repairRequest, rowAnswer, rowQuestion } from "./wire-comparison.ts";
 import type { WireType } from "./wire-type.ts";
 import {
   asMap,
@@ -255,6 +256,12 @@ export const frameSchema: FrameSchema = {
   snapshot: record({ tenant, cursor: nullable(snapshotCursor), tables: nullable(list(name, TABLES_MAX, "tablesMax")) }),
   page: record({ at: cursor, chunk: snapshotChunk }),
   snapshot_done: record({ at: cursor }),
+  compare: record({ id: count(), question: rangeQuestion }),
+  compared: record({ id: count(), answer: rangeAnswer }),
+  compare_rows: record({ id: count(), question: rowQuestion }),
+  rows_compared: record({ id: count(), answer: rowAnswer }),
+  repair: record({ id: count(), request: repairRequest }),
+  repaired: record({ id: count(), answer: repairAnswer }),
   ping: record({ nowMs: count() }),
   pong: record({ echoMs: count(), nowMs: count() }),
   drain: record({ afterMs: count(), url: nullable(text(URL_BYTES_MAX)) }),

@@ -12,6 +12,7 @@ import type {
   SnapshotCursor,
   StagedCommit,
 } from "../replica/replica-storage.ts";
+import type { RangeAnswer, RangeQuestion, RepairAnswer, RepairRequest, RowAnswer, RowQuestion } from "../digest/comparison.ts";
 import type { ErrorDetails } from "../error/hayloft-error.ts";
 
 /** Durability levels an acknowledgement may name; see `docs/architecture.md`. */
@@ -157,6 +158,49 @@ export interface SnapshotDoneFrame {
   readonly at: Cursor;
 }
 
+/** Child to parent, with the extension `digest`: which of these ranges of rows are otherwise there? `id` names the question. */
+export interface CompareFrame {
+  readonly type: "compare";
+  readonly id: number;
+  readonly question: RangeQuestion;
+}
+
+export interface ComparedFrame {
+  readonly type: "compared";
+  readonly id: number;
+  readonly answer: RangeAnswer;
+}
+
+/** Child to parent: how are the rows of a range that differs? */
+export interface CompareRowsFrame {
+  readonly type: "compare_rows";
+  readonly id: number;
+  readonly question: RowQuestion;
+}
+
+export interface RowsComparedFrame {
+  readonly type: "rows_compared";
+  readonly id: number;
+  readonly answer: RowAnswer;
+}
+
+/** Child to parent: rows of the child's that stand against the parent's. */
+export interface RepairFrame {
+  readonly type: "repair";
+  readonly id: number;
+  readonly request: RepairRequest;
+}
+
+export interface RepairedFrame {
+  readonly type: "repaired";
+  readonly id: number;
+  readonly answer: RepairAnswer;
+}
+
+/** What a child asks while it compares, and what it is answered. */
+export type ComparisonQuestion = CompareFrame | CompareRowsFrame | RepairFrame;
+export type ComparisonAnswer = ComparedFrame | RowsComparedFrame | RepairedFrame;
+
 export interface PingFrame {
   readonly type: "ping";
   readonly nowMs: number;
@@ -197,6 +241,8 @@ export type Frame =
   | SnapshotRequestFrame
   | PageFrame
   | SnapshotDoneFrame
+  | ComparisonQuestion
+  | ComparisonAnswer
   | PingFrame
   | PongFrame
   | DrainFrame

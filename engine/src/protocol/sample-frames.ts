@@ -59,6 +59,12 @@ export const sampleCommits: readonly Commit[] = [
   sampleCommit(5, sampleBytes(32), []),
 ];
 
+const withKept = (change: Change): Change => ({
+  ...change,
+  columns: [...change.columns, "$kept"],
+  values: [...change.values, Array.from({ length: change.rowCount }, () => "*")],
+});
+
 const cursor = { tenant: "acme", incarnation: sampleUuid(5), position: 3 };
 
 export const sampleFrames: readonly Frame[] = [
@@ -186,6 +192,40 @@ export const sampleFrames: readonly Frame[] = [
   },
   { type: "page", at: cursor, chunk: { tenant: "acme", change: sampleChange, stamps: null, next: null } },
   { type: "snapshot_done", at: cursor },
+  {
+    type: "compare",
+    id: 1,
+    question: {
+      tenant: "acme",
+      table: "reading",
+      kept: { from: "2026-11-01 10:00:00+00" },
+      ranges: [
+        { after: null, to: [sampleUuid(1)], rows: 10_000, digest: sampleBytes(16) },
+        { after: [sampleUuid(1)], to: null, rows: 7, digest: sampleBytes(16, 3) },
+      ],
+    },
+  },
+  { type: "compared", id: 1, answer: { differing: [1] } },
+  {
+    type: "compare_rows",
+    id: 2,
+    question: {
+      tenant: "acme",
+      table: "reading",
+      kept: { values: ["41", "42"] },
+      range: { after: [sampleUuid(1)], to: null },
+      received: 40,
+      keys: [sampleUuid(2)],
+      digests: sampleBytes(16, 9),
+    },
+  },
+  {
+    type: "rows_compared",
+    id: 2,
+    answer: { received: 12, left: 0, rows: [withKept(sampleChange), withKept(deletion)], healed: 1 },
+  },
+  { type: "repair", id: 3, request: { tenant: "acme", received: 40, rows: [withKept(sampleChange)] } },
+  { type: "repaired", id: 3, answer: { healed: 1, refused: 0 } },
   { type: "ping", nowMs: 1 },
   { type: "pong", echoMs: 1, nowMs: 2 },
   { type: "drain", afterMs: 500, url: "wss://hub.example/sync" },

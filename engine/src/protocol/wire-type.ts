@@ -50,6 +50,10 @@ export const flag = plain("true or false", (value): value is boolean => typeof v
 export const bytes = (size: number): WireType<Uint8Array> =>
   plain(`${String(size)} bytes`, (value): value is Uint8Array => value instanceof Uint8Array && value.length === size);
 
+/** A byte string of any length up to `max`. */
+export const byteString = (max: number): WireType<Uint8Array> =>
+  plain(`up to ${String(max)} bytes`, (value): value is Uint8Array => value instanceof Uint8Array && value.length <= max);
+
 export const oneOf = <const Values extends readonly string[]>(...values: Values): WireType<Values[number]> =>
   plain(values.join(" | "), (value): value is Values[number] => typeof value === "string" && values.includes(value));
 

@@ -1,5 +1,6 @@
 import { HayloftError } from "../error/hayloft-error.ts";
 import { encodeSlice } from "../protocol/commit-parts.ts";
+import type { ComparisonAnswer } from "../protocol/frame.ts";
 import { encodeFrame } from "../protocol/frame-codec.ts";
 import { proofOf } from "../session/proof.ts";
 import type { SessionEffect } from "../session/session-effect.ts";
@@ -17,7 +18,7 @@ type EffectOf<Type extends SessionEffect["type"]> = Extract<SessionEffect, { typ
 /** Effects that take time: those of the storage and of the handshake. */
 export type AnsweredEffect = Exclude<
   SessionEffect,
-  EffectOf<"send" | "transmit" | "close" | "established" | "filling" | "skew" | "come-back" | "ended">
+  EffectOf<"send" | "transmit" | "close" | "established" | "compared" | "filling" | "skew" | "come-back" | "ended">
 >;
 
 export interface AnswerOptions {
@@ -109,11 +110,32 @@ const answerers: Answerers = {
     }
     return work({ type: "page-applied", tenant });
   },
+  "answer-comparison": async ({ ports }, effect) =>
+    work({ type: "comparison-answered", answer: await answerComparison(ports, effect) }),
   "finish-snapshot": async (options, { at }) => {
     await options.ports.storage.finishSnapshot(parentNode(options), at);
     return work({ type: "snapshot-finished", tenant: at.tenant });
   },
 };
+
+async function answerComparison(
+  { comparison, log }: SessionPorts,
+  { peer, grant, question }: EffectOf<"answer-comparison">,
+): Promise<ComparisonAnswer> {
+  if (comparison === undefined) throw new HayloftError("unavailable", { reason: "no-comparison" });
+  const child = { peer, grant };
+  const { id } = question;
+  if (question.type === "compare") {
+    return { type: "compared", id, answer: await comparison.compareRanges(child, question.question) };
+  }
+  const answered: ComparisonAnswer =
+    question.type === "compare_rows"
+      ? { type: "rows_compared", id, answer: await comparison.compareRows(child, question.question) }
+      : { type: "repaired", id, answer: await comparison.takeRepair(child, question.request) };
+  const { tenant, healed } = { tenant: grant.tenant, healed: answered.answer.healed };
+  if (healed > 0) log({ level: "warn", event: "rows-repaired", peer, details: { tenant, healed, by: "child" }, error: null });
+  return answered;
+}
 
 async function checkParent(options: AnswerOptions, { hello, welcome }: EffectOf<"check-parent">): Promise<SessionEvent> {
   const { ports, parent, sharedTenant } = options;

@@ -10,6 +10,7 @@ import type { SessionLimits } from "../session/session-limits.ts";
 import type { Database, SqlSession } from "../store/database.ts";
 import type { AdmittedTenants } from "./admitting-registry.ts";
 import type { Log } from "./log-event.ts";
+import type { ComparisonPace } from "./parent-comparison.ts";
 import type { Replica } from "./replica.ts";
 
 /** Where a replica dials to, and who must answer there. */
@@ -41,6 +42,8 @@ export interface OpenReplicaOptions<C extends Catalog> {
   /** Called per table and change in the transaction that applies a foreign commit. */
   readonly projections?: Readonly<Record<string, (tx: SqlSession, change: Change) => Promise<void>>>;
   readonly limits?: Partial<SessionLimits>;
+  /** How often rows are compared with the parent's; default every 6 hours, in at most a twentieth of the time. */
+  readonly comparison?: Partial<ComparisonPace>;
   /** What may be held for others, per tenant; default 10,000 commits and 64 MiB. */
   readonly quarantineLimits?: QuarantineLimits;
   /** Called in the transaction of each action on a held commit, for the application's audit entry. */

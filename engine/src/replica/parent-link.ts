@@ -8,7 +8,8 @@ import { childSession, stepChild } from "../session/child-session.ts";
 import type { ChildSession } from "../session/child-session.ts";
 import type { LocalSide } from "../session/local-side.ts";
 import type { PeerState } from "./peer-state.ts";
-import type { LogHead } from "./replica-storage.ts";
+import { ParentQuestions } from "./parent-questions.ts";
+import type { Grant, LogHead } from "./replica-storage.ts";
 import { SessionRunner } from "./session-runner.ts";
 import type { Notice } from "./session-runner.ts";
 import type { SessionPorts } from "./session-ports.ts";
@@ -67,9 +68,22 @@ export class ParentLink {
   #cancelRetry: () => void = nothing;
   #dialling = false;
   #stopped = false;
+  #grant: Grant | null = null;
 
   constructor(options: ParentLinkOptions) {
     this.#options = options;
+  }
+
+  /** Questions to the parent, for as long as a session is open. */
+  readonly questions = new ParentQuestions((question) => {
+    if (this.#runner?.phase !== "open") return false;
+    this.#runner.work({ type: "compare", question });
+    return true;
+  });
+
+  /** The grant of the open session; null without one, or while rows may be missing. */
+  get grant(): Grant | null {
+    return this.#runner?.phase === "open" && !this.filling ? this.#grant : null;
   }
 
   get runner(): SessionRunner<ChildSession> | null {
@@ -152,6 +166,7 @@ export class ParentLink {
       },
       onClosed: ({ code }) => {
         if (this.#runner === runner) this.#runner = null;
+        this.questions.ended();
         if (!this.#ended && !this.#stopped) this.#remember(reasonOf(code));
         // A page that the old session still writes must not come after what the new one receives.
         void runner.idle().then(() => this.#retry());
@@ -165,7 +180,11 @@ export class ParentLink {
   #notice(notice: Notice): void {
     const { ports, tenant, target } = this.#options;
     switch (notice.type) {
+      case "compared":
+        this.questions.answered(notice.id, notice.answer);
+        return;
       case "established":
+        this.#grant = notice.grant;
         this.#openedMs = ports.timers.moment().steadyMs;
         this.#lastError = null;
         this.#runner?.work({ type: "log-grew", heads: this.#options.heads() });

@@ -5,6 +5,7 @@ import type { LocalSide } from "../session/local-side.ts";
 import { parentSession, stepParent } from "../session/parent-session.ts";
 import type { ParentSession } from "../session/parent-session.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
+import { type ComparisonPace, defaultComparisonPace, ParentComparison } from "./parent-comparison.ts";
 import { Admission } from "./admission.ts";
 import { HeadWatch } from "./head-watch.ts";
 import { ParentLink } from "./parent-link.ts";
@@ -21,6 +22,8 @@ export interface PeerNetworkOptions {
   /** The tenant of this node; null for the top, which serves many. */
   readonly tenant: string | null;
   readonly parent: ParentTarget | null;
+  /** How often rows are compared with the parent's. */
+  readonly pace?: ComparisonPace;
   /** Called after a log has grown, whoever made it grow. */
   readonly onGrown: () => void;
   /** Called when commits of a tenant were acknowledged or reached the top. */
@@ -53,6 +56,7 @@ export class PeerNetwork {
   readonly #options: PeerNetworkOptions;
   readonly #heads: HeadWatch;
   readonly #parent: ParentLink | null;
+  readonly #comparison: ParentComparison | null;
   readonly #children = new Set<Child>();
   readonly #admission: Admission;
   readonly #byNode = new Map<string, Child>();
@@ -88,6 +92,23 @@ export class PeerNetwork {
             heads: () => this.#heads.known,
             onProgress: (of) => this.#progress(of),
           });
+    const link = this.#parent;
+    this.#comparison =
+      link === null || parent === null || tenant === null
+        ? null
+        : new ParentComparison({
+            ports,
+            pace: options.pace ?? defaultComparisonPace,
+            parent: parent.node,
+            tenant,
+            questions: link.questions,
+            grant: () => link.grant,
+          });
+  }
+
+  /** Comparisons with the parent; null for a replica without one. */
+  get comparison(): ParentComparison | null {
+    return this.#comparison;
   }
 
   get draining(): boolean {
@@ -112,6 +133,7 @@ export class PeerNetwork {
       .catch((error: unknown) => this.#lost("note-failed", error));
     this.#heads.start();
     this.#parent?.start();
+    this.#comparison?.start();
     this.#scheduleTick();
   }
 
@@ -165,6 +187,7 @@ export class PeerNetwork {
     this.#cancelTick();
     const runners = [this.#parent?.runner ?? null, ...[...this.#children].map((child) => child.runner)];
     this.#parent?.stop();
+    await this.#comparison?.stop();
     await this.#endAll((child) => child.runner.dispatch({ type: "stop", code: "draining", details: {} }));
     await this.#heads.stop();
     await this.#tending;

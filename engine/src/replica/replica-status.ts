@@ -1,4 +1,5 @@
 import type { HeldCount } from "../quarantine/held-commit.ts";
+import type { ComparisonCounts } from "./parent-comparison.ts";
 import type { Cursor } from "./replica-storage.ts";
 
 /** What waits here for a peer to acknowledge. */
@@ -39,4 +40,6 @@ export interface ReplicaStatus {
   /** True while a first snapshot and its tail are still coming in: rows may be missing. */
   readonly filling: boolean;
   readonly draining: boolean;
+  /** What comparing rows with the parent's has shown since the start; null without a parent. */
+  readonly comparison: ComparisonCounts | null;
 }

@@ -6,6 +6,7 @@ import type { Explanation } from "../explain/explanation.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Reviews } from "../review/review.ts";
 import type { AskedCommit, CommitReceipt } from "../receipt/read-receipt.ts";
+import type { SignedReport } from "../digest/signed-report.ts";
 import type { Link } from "../link/link.ts";
 import type { Database, SqlSession } from "../store/database.ts";
 import type { DocumentEdit, DocumentPlace } from "./edit-document.ts";
@@ -74,6 +75,11 @@ export interface Replica<Rows> {
   live<Row>(query: (db: Kysely<Rows>) => Compilable<Row>, onRows: (rows: readonly Row[]) => void): () => void;
   /** Refused commits, of others and of our own: see them, correct and send again, discard, have them judged again. */
   readonly quarantine: Quarantine;
+  /**
+   * Compares all rows with the parent's, row by row where they differ, sets right what is damaged on either side, and tells in a report signed
+   * with this node's key what was found. Throws `unavailable` without a session to a parent of the same version, or while rows still come in.
+   */
+  verify(): Promise<SignedReport>;
   status(): Promise<ReplicaStatus>;
   /** The children that have a session with this process now; needs no database. */
   children(): readonly { readonly tenant: string; readonly node: string; readonly name: string }[];

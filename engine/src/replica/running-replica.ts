@@ -6,11 +6,11 @@ import { sha256 } from "../commit/sha256.ts";
 import { systemClock } from "../clock/clock.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
 import { noticeRestore } from "../incarnation/notice-restore.ts";
-import { verifySignature } from "../identity/node-identity.ts";
+import { type NodeIdentity, verifySignature } from "../identity/node-identity.ts";
 import type { Dial, Link } from "../link/link.ts";
 import { migrate } from "../migrate/migrate.ts";
 import { defaultLimits } from "../protocol/limits.ts";
-import type { LocalSide } from "../session/local-side.ts";
+import { DIGEST_EXTENSION, type LocalSide } from "../session/local-side.ts";
 import { defaultSessionLimits } from "../session/session-limits.ts";
 import { kyselyOf } from "../store/kysely-database.ts";
 import type { Database, SqlSession } from "../store/database.ts";
@@ -23,6 +23,7 @@ import type { Reviews } from "../review/review.ts";
 import { type AskedCommit, type CommitReceipt, readReceipts } from "../receipt/read-receipt.ts";
 import { receiptOfRow } from "../receipt/receipt-of-row.ts";
 import { sealedCommit } from "../log/sealed-commit.ts";
+import { signReport, type SignedReport } from "../digest/signed-report.ts";
 import { clockAheadMs } from "./clock-ahead.ts";
 import { commitReceipt } from "./commit-receipt.ts";
 import type { CommitId, ReceiptSource } from "./commit-receipt.ts";
@@ -31,11 +32,12 @@ import { LiveQueries } from "./live-queries.ts";
 import { editDocument, type DocumentEdit, type DocumentPlace } from "./edit-document.ts";
 import type { OpenReplicaOptions, ParentAddress } from "./open-replica.ts";
 import { notePeer } from "./note-peer.ts";
+import { defaultComparisonPace } from "./parent-comparison.ts";
 import { PeerNetwork } from "./peer-network.ts";
 import { readPeers } from "./read-status.ts";
 import type { Receipt, Replica } from "./replica.ts";
 import type { ReplicaStatus } from "./replica-status.ts";
-import type { SessionPorts } from "./session-ports.ts";
+import type { RowComparison, SessionPorts } from "./session-ports.ts";
 import { systemTimers } from "./session-ports.ts";
 import { AdmittingRegistry } from "./admitting-registry.ts";
 import { SqlNodeRegistry } from "./sql-node-registry.ts";
@@ -83,6 +85,7 @@ class RunningReplica<Rows> implements Replica<Rows> {
   readonly journal: Journal;
   readonly reviews: Reviews;
   readonly #tenant: string | null;
+  readonly #signer: NodeIdentity;
   readonly #progress = new Set<() => void>();
   readonly #closed = new AbortController();
   readonly #unsubscribe: () => void;
@@ -93,6 +96,7 @@ class RunningReplica<Rows> implements Replica<Rows> {
     const ports = portsOf(options, storage);
     this.quarantine = storage.quarantine;
     this.#tenant = identity.tenant;
+    this.#signer = identity;
     const receiptOf = (commit: CommitId): Receipt => this.receipt(commit);
     this.journal = replicaJournal({ database, catalog: options.catalog, tenant: identity.tenant, receiptOf });
     this.reviews = replicaReviews({ database, catalog: options.catalog, tenant: identity.tenant, receiptOf });
@@ -107,6 +111,7 @@ class RunningReplica<Rows> implements Replica<Rows> {
       local,
       tenant: identity.tenant,
       parent,
+      pace: { ...defaultComparisonPace, ...options.comparison },
       onGrown: () => this.#live.changed(),
       onProgress: () => {
         for (const listener of this.#progress) listener();
@@ -190,8 +195,15 @@ class RunningReplica<Rows> implements Replica<Rows> {
       quarantined,
       held,
       filling: this.#network.filling,
+      comparison: this.#network.comparison?.counts ?? null,
       draining: this.#network.draining,
     };
+  }
+
+  async verify(): Promise<SignedReport> {
+    const comparison = this.#network.comparison;
+    if (comparison === null) throw new HayloftError("unavailable", { reason: "no-parent" });
+    return signReport(this.#signer, await comparison.run());
   }
 
   accept(link: Link): void {
@@ -227,6 +239,7 @@ function localSideOf({ catalog, identity, database, limits }: OpenReplicaOptions
     sharedTenant: catalog.sharedTenant,
     level: database.durability,
     top: catalog.tiers[0] === identity.tier,
+    extensions: [DIGEST_EXTENSION],
     limits: { ...defaultSessionLimits, ...limits },
     frameBytesMax: defaultLimits.frameBytesMax,
   };
@@ -248,6 +261,21 @@ function storageOf(options: OpenReplicaOptions<Catalog>): SqlReplicaStorage {
   });
 }
 
+/** Children's questions in turn: reading many rows for one must not keep the database from all others. */
+function oneAtATime(storage: SqlReplicaStorage): RowComparison {
+  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = async <T>(answer: () => Promise<T>): Promise<T> => {
+    const mine = last.then(answer);
+    last = mine.catch(() => undefined);
+    return await mine;
+  };
+  return {
+    compareRanges: async (child, question) => await inTurn(async () => await storage.compareRanges(child, question)),
+    compareRows: async (child, question) => await inTurn(async () => await storage.compareRows(child, question)),
+    takeRepair: async (child, request) => await inTurn(async () => await storage.takeRepair(child, request)),
+  };
+}
+
 function portsOf(
   { database, identity, clock = systemClock, log, admittedTenants }: OpenReplicaOptions<Catalog>,
   storage: SqlReplicaStorage,
@@ -260,6 +288,8 @@ function portsOf(
     timers: systemTimers(() => clock.nowMs()),
     recordSettled: async (tenant, origins) => await storage.recordSettled(tenant, origins),
     tendHeld: async (tenant) => await storage.tendHeld(tenant),
+    comparison: oneAtATime(storage),
+    compareWithParent: async (asked) => await storage.compareWithParent(asked),
     notePeer: async (note) => await notePeer(database, note),
     clockAheadMs: async () => await clockAheadMs(database),
     verify: verifySignature,

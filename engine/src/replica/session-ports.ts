@@ -1,3 +1,6 @@
+import type { ComparisonOptions, TableComparison } from "../digest/compare-with-parent.ts";
+import type { AskingChild } from "../digest/answer-comparison.ts";
+import type { RangeAnswer, RangeQuestion, RepairAnswer, RepairRequest, RowAnswer, RowQuestion } from "../digest/comparison.ts";
 import type { NodeIdentity } from "../identity/node-identity.ts";
 import type { Moment } from "../session/moment.ts";
 import type { RegisteredNode, SettledSeq } from "../session/session-event.ts";
@@ -29,6 +32,13 @@ export interface PeerNote extends NodeKey {
   readonly errorCode: string | null;
 }
 
+/** What a parent answers to a child that compares its rows with the parent's. */
+export interface RowComparison {
+  compareRanges(child: AskingChild, question: RangeQuestion): Promise<RangeAnswer>;
+  compareRows(child: AskingChild, question: RowQuestion): Promise<RowAnswer>;
+  takeRepair(child: AskingChild, request: RepairRequest): Promise<RepairAnswer>;
+}
+
 /** Time, and the timers made of it. */
 export interface Timers {
   moment(): Moment;
@@ -49,6 +59,12 @@ export interface SessionPorts {
    * to be told of outcomes.
    */
   readonly tendHeld?: (tenant: string) => Promise<{ readonly untold: boolean }>;
+  /** Compares rows with those of children; absent: children are not offered it. */
+  readonly comparison?: RowComparison;
+  /** Compares our rows with those of a parent; absent: they are not. */
+  readonly compareWithParent?: (
+    options: Omit<ComparisonOptions, "database" | "env" | "nowMs">,
+  ) => Promise<readonly TableComparison[]>;
   readonly notePeer: (note: PeerNote) => Promise<void>;
   /** By how much our clock was ahead of the parent's before this start; absent: not at all. */
   readonly clockAheadMs?: () => Promise<number>;

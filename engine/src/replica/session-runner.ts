@@ -11,7 +11,7 @@ import type { AnsweredEffect, AnswerOptions } from "./answer-effect.ts";
 import { closeCodeOf } from "./close-code.ts";
 import { toHayloftError } from "./to-hayloft-error.ts";
 
-const notices = ["established", "filling", "skew", "come-back", "ended"] as const;
+const notices = ["established", "compared", "filling", "skew", "come-back", "ended"] as const;
 /** Effects that concern the replica rather than the link or the storage. */
 export type Notice = Extract<SessionEffect, { type: (typeof notices)[number] }>;
 const isNotice = (effect: SessionEffect): effect is Notice => notices.some((type) => type === effect.type);

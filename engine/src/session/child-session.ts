@@ -2,7 +2,7 @@ import type { ErrorCode } from "../error/error-codes.ts";
 import type { Frame, HelloFrame, ReadyFrame, WelcomeFrame } from "../protocol/frame.ts";
 import { guarded } from "./ending.ts";
 import type { LocalSide } from "./local-side.ts";
-import { protocolVersion } from "./local-side.ts";
+import { DIGEST_EXTENSION, protocolVersion } from "./local-side.ts";
 import type { Moment } from "./moment.ts";
 import { refusalOfWelcome } from "./negotiation.ts";
 import { onFrame, onTick, onWork, openReplication } from "./replication.ts";
@@ -35,6 +35,8 @@ interface Checking extends Omit<Greeting, "phase"> {
   readonly phase: "checking";
   /** The parent's version of the catalog. */
   readonly parentVersion: number;
+  /** Both sides have the extension by which rows are compared. */
+  readonly compares: boolean;
 }
 interface Proving extends Omit<Checking, "phase"> {
   readonly phase: "proving";
@@ -151,7 +153,7 @@ function greet({ config }: Idle, event: EventOf<"opened">, at: Moment): ChildSte
     node: local.node,
     tier: local.tier,
     nonce: event.nonce,
-    extensions: [],
+    extensions: local.extensions ?? [],
   };
   return { state: { phase: "greeting", config, hello, sinceMs: at.steadyMs }, effects: [{ type: "send", frame: hello }] };
 }
@@ -160,8 +162,9 @@ function onWelcome(state: Greeting, welcome: WelcomeFrame): ChildStep {
   const refusal = refusalOfWelcome(state.config.local, state.config.parentNode, welcome);
   if (refusal !== null) return end(refusal.code, refusal.details);
   const parentVersion = welcome.catalogVersion;
+  const compares = welcome.extensions.includes(DIGEST_EXTENSION) && state.hello.extensions.includes(DIGEST_EXTENSION);
   return {
-    state: { ...state, phase: "checking", parentVersion },
+    state: { ...state, phase: "checking", parentVersion, compares },
     effects: [{ type: "check-parent", hello: state.hello, welcome }],
   };
 }
@@ -202,6 +205,7 @@ function onReady(state: Proving, ready: ReadyFrame, at: Moment): ChildStep {
       peerVersion: state.parentVersion,
       towards: "up",
       grant: ready.grant,
+      compares: state.compares,
       ours: positions,
       theirs: ready,
       ...(config.filling && { filling: config.filling }),

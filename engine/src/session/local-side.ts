@@ -16,10 +16,15 @@ export interface LocalSide {
   readonly level: DurabilityLevel;
   /** True when this replica has no parent. */
   readonly top: boolean;
+  /** Optional features of the protocol that this side offers; default none. */
+  readonly extensions?: readonly string[];
   readonly limits: SessionLimits;
   /** Bytes of the largest frame. */
   readonly frameBytesMax: number;
 }
+
+/** The extension by which a child compares its rows with its parent's. */
+export const DIGEST_EXTENSION = "digest";
 
 export const protocolVersion = 1;
 export const nonceBytes = 32;

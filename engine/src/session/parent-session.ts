@@ -2,7 +2,7 @@ import type { ErrorCode } from "../error/error-codes.ts";
 import type { Frame, HelloFrame, ProveFrame } from "../protocol/frame.ts";
 import { guarded } from "./ending.ts";
 import type { LocalSide } from "./local-side.ts";
-import { protocolVersion } from "./local-side.ts";
+import { DIGEST_EXTENSION, protocolVersion } from "./local-side.ts";
 import type { Moment } from "./moment.ts";
 import { refusalOfHello } from "./negotiation.ts";
 import { onFrame, onTick, onWork, openReplication } from "./replication.ts";
@@ -169,7 +169,7 @@ function onWelcomeSigned(state: Signing, event: EventOf<"answer">): ParentStep {
     catalogHash: local.catalogHash,
     nonce,
     signature: event.answer.signature,
-    extensions: [],
+    extensions: state.hello.extensions.filter((name) => local.extensions?.includes(name) === true),
   };
   return { state: { ...state, phase: "welcomed" }, effects: [{ type: "send", frame }] };
 }
@@ -191,7 +191,17 @@ function onChildChecked(state: Admitting, event: EventOf<"answer">, at: Moment):
   const { peer } = answer;
   const peerVersion = hello.catalogVersion;
   const opened = openReplication(
-    { local, peer, node, peerVersion, towards: "down", grant, ours: answer.positions, theirs: prove },
+    {
+      local,
+      peer,
+      node,
+      peerVersion,
+      towards: "down",
+      grant,
+      compares: [hello.extensions, local.extensions].every((names) => names?.includes(DIGEST_EXTENSION) === true),
+      ours: answer.positions,
+      theirs: prove,
+    },
     at,
   );
   const ready: Frame = {

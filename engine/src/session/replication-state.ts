@@ -149,6 +149,10 @@ export interface Replication {
   readonly grant: Grant;
   readonly outgoing: ReadonlyMap<string, OutgoingLog>;
   readonly incoming: ReadonlyMap<string, IncomingLog>;
+  /** True when the child compares its rows with the parent's in this session. */
+  readonly compares: boolean;
+  /** Questions of the child that are not answered yet. */
+  readonly comparing: number;
   /** Bytes of bulk frames we may still send. */
   readonly credit: number;
   readonly linkHigh: boolean;

@@ -10,6 +10,7 @@ import type {
   UnfinishedSnapshot,
 } from "../replica/replica-storage.ts";
 import { beat, onPing, onPong } from "./heartbeat.ts";
+import { onCompare, onComparisonAnswer, onComparisonAnswered, onComparisonQuestion } from "./comparing.ts";
 import { endFilling, incomingLog, onApplied, onApplyFailed, onCommits } from "./incoming-log.ts";
 import { onPart, onPartStaged } from "./incoming-part.ts";
 import {
@@ -58,6 +59,8 @@ export interface Opening {
   readonly peerVersion: number;
   readonly towards: "up" | "down";
   readonly grant: Grant;
+  /** Both sides have the extension by which rows are compared. */
+  readonly compares: boolean;
   /** Tenants of which rows may still be missing since an earlier session. */
   readonly filling?: ReadonlySet<string>;
   readonly ours: Positions;
@@ -108,6 +111,9 @@ export function openReplication(opening: Opening, at: Moment): Handled {
         }),
       ]),
     ),
+    // Between versions rows differ on purpose.
+    compares: opening.compares && peerVersion === local.catalogVersion,
+    comparing: 0,
     credit: theirs.credit,
     linkHigh: false,
     linkHighSinceMs: null,
@@ -245,6 +251,12 @@ const fromParent: FrameHandlers = {
   snapshot: unexpected,
   page: (state, frame, bytes) => onPage(state, frame, bytes),
   snapshot_done: (state, frame) => onSnapshotDone(state, frame),
+  compare: unexpected,
+  compare_rows: unexpected,
+  repair: unexpected,
+  compared: onComparisonAnswer,
+  rows_compared: onComparisonAnswer,
+  repaired: onComparisonAnswer,
   drain: (state, frame) => ({ state, effects: [{ type: "come-back", afterMs: frame.afterMs, url: frame.url }] }),
   error: onError,
 };
@@ -256,6 +268,12 @@ const fromChild: FrameHandlers = {
   snapshot: (state, frame) => onSnapshotRequest(state, frame),
   page: unexpected,
   snapshot_done: unexpected,
+  compare: onComparisonQuestion,
+  compare_rows: onComparisonQuestion,
+  repair: onComparisonQuestion,
+  compared: unexpected,
+  rows_compared: unexpected,
+  repaired: unexpected,
   drain: unexpected,
   error: onError,
 };
@@ -299,6 +317,8 @@ const workHandlers: WorkHandlers = {
   "page-applied": onPageApplied,
   "snapshot-finished": onSnapshotFinished,
   "grant-taken": onGrantTaken,
+  compare: onCompare,
+  "comparison-answered": onComparisonAnswered,
   pressure: (state, event, at) =>
     unchanged({ ...state, linkHigh: event.high, linkHighSinceMs: event.high ? (state.linkHighSinceMs ?? at.steadyMs) : null }),
 };

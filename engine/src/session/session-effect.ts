@@ -1,6 +1,14 @@
 import type { ErrorCode } from "../error/error-codes.ts";
 import type { ErrorDetails } from "../error/hayloft-error.ts";
-import type { Frame, HelloFrame, PageFrame, ProveFrame, WelcomeFrame } from "../protocol/frame.ts";
+import type {
+  ComparisonAnswer,
+  ComparisonQuestion,
+  Frame,
+  HelloFrame,
+  PageFrame,
+  ProveFrame,
+  WelcomeFrame,
+} from "../protocol/frame.ts";
 import type {
   AckRecord,
   ApplyPartRequest,
@@ -79,8 +87,11 @@ export type SessionEffect =
     }
   | { readonly type: "finish-snapshot"; readonly at: Cursor }
   | { readonly type: "take-grant"; readonly tenant: string; readonly granted: string }
+  | { readonly type: "answer-comparison"; readonly peer: string; readonly grant: Grant; readonly question: ComparisonQuestion }
 
   // Notices to the replica; not answered
+  /** The parent has answered a question; null: it cannot be asked in this session. */
+  | { readonly type: "compared"; readonly id: number; readonly answer: ComparisonAnswer | null }
   /** `peer` is the node; `as` is the name of its cursors here, which is another one when it is a copy. */
   | { readonly type: "established"; readonly peer: string; readonly as: string; readonly grant: Grant; readonly top: boolean }
   | { readonly type: "filling"; readonly tenant: string; readonly filling: boolean }

@@ -1,6 +1,6 @@
 import type { ErrorCode } from "../error/error-codes.ts";
 import type { ErrorDetails } from "../error/hayloft-error.ts";
-import type { Frame } from "../protocol/frame.ts";
+import type { ComparisonAnswer, ComparisonQuestion, Frame } from "../protocol/frame.ts";
 import type {
   AckRecord,
   ApplyResult,
@@ -134,6 +134,9 @@ export type ReplicationEvent =
   | { readonly type: "snapshot-finished"; readonly tenant: string }
   /** The parent's grant is stored; `changed` says that another was in force. */
   | { readonly type: "grant-taken"; readonly tenant: string; readonly changed: boolean }
+  /** The replica wants the parent to be asked. */
+  | { readonly type: "compare"; readonly question: ComparisonQuestion }
+  | { readonly type: "comparison-answered"; readonly answer: ComparisonAnswer }
   /** The link's buffer passed its high-water mark, or drained. */
   | { readonly type: "pressure"; readonly high: boolean };
 
