@@ -53,6 +53,10 @@ export type { Projections } from "./apply/apply-environment.ts";
 export * from "./clock/hybrid-clock.ts";
 export * from "./digest/diff-tables.ts";
 export * from "./log/compact-memories.ts";
+export { checkReport, signReport, type SignedReport } from "./digest/signed-report.ts";
+export { reportText } from "./digest/report-text.ts";
+export type { TableComparison } from "./digest/compare-with-parent.ts";
+export type { ComparisonCounts, ComparisonPace } from "./replica/parent-comparison.ts";
 export { commonColumns } from "./digest/common-columns.ts";
 export {
   digestColumns,

@@ -18,6 +18,7 @@ import {
 } from "./registry-commands.ts";
 import { addReviewCommands } from "./review-commands.ts";
 import { addServiceCommands } from "./service-commands.ts";
+import { addVerifyCommand } from "./verify-command.ts";
 
 /** All commands of `hayloft-hub`; help and complaints about usage go to `output`. */
 export function hubProgram(context: CommandContext, output: CommandOutput): Command {
@@ -45,6 +46,7 @@ export function hubProgram(context: CommandContext, output: CommandOutput): Comm
   addRecoveryCommands(program, context);
   addReviewCommands(program, context);
   addMediaCommands(program, context);
+  addVerifyCommand(program, context);
   return program;
 }
 

@@ -76,6 +76,7 @@ export class HubState {
         nodes: null,
         held: null,
         media: null,
+        repaired: null,
         nowMs,
       });
     }
@@ -88,6 +89,7 @@ export class HubState {
       held: await countQuarantined(this.#database),
       media: await mediaFigures(this.#database, "cloud"),
       nodes: await listNodes(this.#database, null, watch),
+      repaired: (await this.#replica.status()).healedForChildren,
       nowMs,
     });
   }

@@ -14,6 +14,8 @@ export interface MetricsSnapshot {
   readonly nodes: readonly NodeView[] | null;
   readonly held: readonly HeldCount[] | null;
   readonly media: MediaFigures | null;
+  /** Rows that were set right here because a node compared its own with them. */
+  readonly repaired: number | null;
   readonly nowMs: number;
 }
 
@@ -42,6 +44,10 @@ export class HubMetrics {
       refused: gauge("sync_refused_commits", "Commits of nodes that were refused."),
       quarantined: gauge("sync_quarantined_changes", "Refused commits that wait for a person."),
       mediaBytes: gauge("media_bytes_present", "Bytes of pictures that this hub holds."),
+      repaired: gauge(
+        "sync_rows_repaired",
+        "Damaged rows of this hub that were set right because a node compared, since the start.",
+      ),
       bytes: gauge("db_size_bytes", "Size of the database."),
       oldest: gauge(
         "db_oldest_transaction_age_seconds",
@@ -94,6 +100,7 @@ export class HubMetrics {
     this.#set("applied", overview?.applied_commits);
     this.#set("refused", overview?.refused_commits);
     this.#set("quarantined", overview?.quarantined);
+    this.#set("repaired", snapshot.repaired ?? undefined);
     this.#set("bytes", overview?.database_bytes);
     this.#set("oldest", overview?.oldest_transaction_seconds);
     this.#set("poolSize", pool?.size);

@@ -5,6 +5,7 @@ import { drainBacklog } from "./f3-drain.ts";
 import { drainPoisoned } from "./q1-poison.ts";
 import { mergeUpdates } from "./m1-merge-updates.ts";
 import { fillEdge } from "./f5-first-sync.ts";
+import { compareRows } from "./f11-digest.ts";
 import { formatFigures, writeResults } from "./report.ts";
 import type { Figure } from "./measure.ts";
 
@@ -30,6 +31,7 @@ const benchmarks: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   F3: () => drainBacklog(rows, runs),
   Q1: () => drainPoisoned(rows, runs),
   F5: () => fillEdge(rows, runs),
+  F11: () => compareRows(rows, runs),
   M1: () => mergeUpdates(rows, runs),
 };
 

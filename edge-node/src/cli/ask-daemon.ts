@@ -8,7 +8,7 @@ const ANSWER_MS = 10_000;
 
 /** Asks the running daemon on this machine. Throws `unavailable` when it does not run, or with its own complaint. */
 export function askDaemon(config: EdgeConfig, path: string): Promise<unknown> {
-  return callDaemon(config, "GET", path, null);
+  return callDaemon(config, "GET", path, null, ANSWER_MS);
 }
 
 /** The same for requests that change something. */

@@ -13,6 +13,7 @@ import type { CliPort } from "./cli-port.ts";
 import { addBackupCommands } from "./backup-commands.ts";
 import { addJournalCommands } from "./journal-commands.ts";
 import { addReviewCommands } from "./review-commands.ts";
+import { addVerifyCommand } from "./verify-command.ts";
 import { exitCodes } from "./cli-port.ts";
 import { runDaemon } from "./run-daemon.ts";
 import { listText, parseList, parseStatus, statusText } from "./status-text.ts";
@@ -32,6 +33,7 @@ export function edgeProgram(loaded: LoadedEdgeConfig, port: CliPort, finish: (co
   addQuarantineCommands(program, loaded, port);
   addJournalCommands(program, loaded, port);
   addReviewCommands(program, loaded, port);
+  addVerifyCommand(program, loaded, port, finish);
   addBlockCommands(program, loaded, port);
   return program;
 }

@@ -1,4 +1,4 @@
-import { type Clock, digestTables, type NodeIdentity, type Replica, type TableDigest } from "@hayloft/engine";
+import { type Clock, digestTables, type NodeIdentity, type Replica, type SignedReport, type TableDigest } from "@hayloft/engine";
 import { farmCatalog, type FarmRows } from "@hayloft/schema";
 import type { BackupKeeper } from "../backup/backup-keeper.ts";
 import type { Broker } from "../broker/mqtt-message.ts";
@@ -101,6 +101,7 @@ export class EdgeMonitor implements EdgePort {
       ready,
       durability: status.durability,
       filling: status.filling,
+      comparison: status.comparison,
       backlog: status.peers.find((peer) => peer.relation === "parent")?.backlog ?? NOTHING_WAITING,
       quarantined: status.quarantined,
       held: status.held.map(({ code, count, oldest }) => ({ code, count, oldestMs: oldest.getTime() })),
@@ -133,6 +134,10 @@ export class EdgeMonitor implements EdgePort {
       this.#parts.tenant,
       held.map(({ name }) => name),
     );
+  }
+
+  verify(): Promise<SignedReport> {
+    return this.#parts.replica.verify();
   }
 
   refused(limit: number): Promise<readonly Readonly<Record<string, unknown>>[]> {

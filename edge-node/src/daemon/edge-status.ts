@@ -1,4 +1,4 @@
-import type { PeerStatus } from "@hayloft/engine";
+import type { ComparisonCounts, PeerStatus } from "@hayloft/engine";
 import type { BackupFigures } from "../backup/backup-keeper.ts";
 import type { IngressCounts } from "../ingress/ingress-counters.ts";
 import type { JobState } from "../jobs/job-runner.ts";
@@ -17,6 +17,8 @@ export interface EdgeStatus {
   readonly filling: boolean;
   /** What waits for the hub: the first number to look at. Zero in mode standalone. */
   readonly backlog: { readonly commits: number; readonly rows: number; readonly bytes: number; readonly oldestAgeMs: number };
+  /** What comparing rows with the hub's has shown since the start; null in mode standalone. */
+  readonly comparison: ComparisonCounts | null;
   readonly quarantined: number;
   /** The same by reason, with the time of the oldest. */
   readonly held: readonly { readonly code: string; readonly count: number; readonly oldestMs: number }[];

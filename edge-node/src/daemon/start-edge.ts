@@ -93,6 +93,7 @@ async function startParts(
     clock,
     log: engineLog(log),
     onQuarantineAction: auditQuarantine,
+    comparison: { intervalMs: config["verify.interval_minutes"] * 60_000, share: config["verify.share_percent"] / 100 },
     ...(parent === null ? {} : { parent }),
   });
   onStop(() => replica.close());

@@ -32,6 +32,17 @@ export class EdgeMetrics {
   });
   readonly #connected = this.#gauge("sync_connected", "1 while the link to the hub is up.");
   readonly #mismatch = this.#gauge("sync_schema_mismatch", "1 while the hub refuses our catalog version.");
+  readonly #repaired = new Gauge({
+    name: "sync_rows_repaired",
+    help: "Damaged rows that comparing with the hub has set right since the start, here or at the hub.",
+    labelNames: ["side"],
+    registers: [this.#registry],
+  });
+  readonly #differing = this.#gauge("sync_rows_differing", "Rows that differed still after the last comparison with the hub.");
+  readonly #compared = this.#gauge(
+    "sync_compared_timestamp_seconds",
+    "When the last comparison with the hub ended; 0 before it.",
+  );
   readonly #skew = this.#gauge("sync_clock_skew_ms", "The hub's clock minus ours.");
   readonly #pending = this.#gauge("ingress_pending_messages", "Messages that wait for their commit.");
   readonly #dbSize = this.#gauge("db_size_bytes", "Size of the database.");
@@ -88,6 +99,10 @@ export class EdgeMetrics {
     this.#connected.set(parent?.connected === true ? 1 : 0);
     this.#mismatch.set(parent?.lastError?.code === "catalog-version" ? 1 : 0);
     this.#skew.set(parent?.skewMs ?? 0);
+    this.#repaired.set({ side: "here" }, status.comparison?.healedHere ?? 0);
+    this.#repaired.set({ side: "hub" }, status.comparison?.healedAbove ?? 0);
+    this.#differing.set(status.comparison?.left ?? 0);
+    this.#compared.set((status.comparison?.lastAtMs ?? 0) / 1000);
     this.#pending.set(status.ingress.pending);
     if (status.mqtt.certificateEndsMs === null) this.#certificate.remove();
     else this.#certificate.set(Math.round((status.mqtt.certificateEndsMs - status.atMs) / 1000));

@@ -1,5 +1,6 @@
-import type { TableDigest } from "@hayloft/engine";
+import type { SignedReport, TableDigest } from "@hayloft/engine";
 import type { EdgeStatus, Readiness } from "../daemon/edge-status.ts";
+import { answered } from "./answered.ts";
 import { type BackupPort, backupRoutes } from "./backup-routes.ts";
 import { type JournalPort, journalRoutes } from "./journal-routes.ts";
 import { type QuarantinePort, quarantineRoutes } from "./quarantine-routes.ts";
@@ -15,6 +16,8 @@ export interface EdgePort {
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
   /** A digest per table that travels, over the barn's own rows: equal to the hub's when both hold the same. */
   digests(): Promise<readonly TableDigest[]>;
+  /** Compares all rows with the hub's, sets right what is damaged, and tells what was found in a signed report. */
+  verify(): Promise<SignedReport>;
   readonly quarantine: QuarantinePort;
   readonly journal: JournalPort;
   readonly reviews: ReviewPort;
@@ -51,6 +54,7 @@ export function edgeRoutes(edge: EdgePort): readonly Route[] {
       return json({ mode, durability, filling, backlog, quarantined, held, peers });
     }),
     get("/api/v1/sync/digest", async () => json({ tables: await edge.digests() })),
+    { method: "POST", path: "/api/v1/sync/verify", admin: true, answer: async () => await answered(() => edge.verify()) },
     ...quarantineRoutes(edge.quarantine),
     ...journalRoutes(edge.journal),
     ...reviewRoutes(edge.reviews),

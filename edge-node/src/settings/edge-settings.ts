@@ -39,6 +39,20 @@ export const edgeSettings = defineSettings("HAYLOFT_EDGE", {
     max: 3_600_000,
     about: "Longest pause between two attempts to reach the hub.",
   },
+  "verify.interval_minutes": {
+    type: "integer",
+    default: 360,
+    min: 0,
+    max: 43_200,
+    about: "Minutes between two comparisons of all rows with the hub's; 0 compares only when asked to.",
+  },
+  "verify.share_percent": {
+    type: "number",
+    default: 5,
+    min: 0.1,
+    max: 100,
+    about: "Part of the time in per cent that a comparison may take.",
+  },
   tenant_id: {
     type: "text",
     default: null,

@@ -8,6 +8,7 @@ import {
   DIGEST_BYTES,
   type KeyRange,
   type RangeDigest,
+  RANGES_MAX,
   type RowAnswer,
 } from "./comparison.ts";
 import { healRows } from "./heal-rows.ts";
@@ -17,6 +18,7 @@ import { changesOfClaims, claimsOfChanges, NO_CLAIM, type RowClaim, showsSame } 
 import {
   bytesOfHex,
   type ComparedRows,
+  digestParts,
   digestRange,
   digestsByKey,
   hexOf,
@@ -59,7 +61,9 @@ export interface ComparisonOptions {
 
 /** Rows of one range, and of the parts into which a range is cut that differs. */
 const RANGE_ROWS = 10_000;
-const PART_ROWS = 320;
+const PART_ROWS = 160;
+/** Ranges in one question at most, so that the parent works while we do. */
+const QUESTION_RANGES = 4;
 /** Questions under way at a time: both sides work at once. */
 const QUESTIONS_MAX = 3;
 /** How often one part is compared anew while that sets rows right. */
@@ -150,30 +154,39 @@ class ComparedWithParent {
     readonly digest: Uint8Array;
     readonly differing: readonly RangeDigest[];
   }> {
-    const { tenant, plan, kept } = this.#rows;
     const all: RangeDigest[] = [];
+    const asked: Promise<readonly RangeDigest[]>[] = [];
     const differing: RangeDigest[] = [];
-    const asked: { readonly range: RangeDigest; readonly differs: Promise<boolean> }[] = [];
-    const take = async (): Promise<void> => {
-      const first = asked.shift();
-      if (first !== undefined && (await first.differs)) differing.push(first.range);
-    };
-    for (let after: readonly string[] | null = null, more = true; more;) {
+    let ranges: RangeDigest[] = [];
+    for (let after: readonly string[] | null = null, more = true, size = 1; more;) {
       const range = await this.#digest({ after, to: null }, RANGE_ROWS);
-      const question = { tenant, table: plan.table.name, kept, ranges: [range] };
-      const differs = this.#options.parent.compareRanges(question).then((answer) => answer.differing.length > 0);
-      // Looked at in its turn; until then nobody else does.
-      differs.catch(() => undefined);
-      asked.push({ range, differs });
       all.push(range);
-      if (asked.length >= QUESTIONS_MAX) await take();
-      await this.#options.pause?.();
+      ranges.push(range);
       after = range.to;
       more = after !== null;
+      if (ranges.length >= size || !more) {
+        asked.push(this.#ask(ranges));
+        ranges = [];
+        // The first questions are small, so that the parent has something to do soon.
+        size = Math.min(size + 1, QUESTION_RANGES);
+      }
+      if (asked.length >= QUESTIONS_MAX) differing.push(...((await asked.shift()) ?? []));
+      await this.#options.pause?.();
     }
-    while (asked.length > 0) await take();
+    for (const answer of asked) differing.push(...(await answer));
     const rows = all.reduce((sum, range) => sum + range.rows, 0);
     return { rows, digest: joinDigests(all.map(({ digest }) => digest)), differing };
+  }
+
+  /** Of the ranges those that differ at the parent. */
+  #ask(ranges: readonly RangeDigest[]): Promise<readonly RangeDigest[]> {
+    const { tenant, plan, kept } = this.#rows;
+    const answer = this.#options.parent
+      .compareRanges({ tenant, table: plan.table.name, kept, ranges })
+      .then(({ differing }) => ranges.filter((_, place) => differing.includes(place)));
+    // Looked at in its turn; until then nobody else does.
+    answer.catch(() => undefined);
+    return answer;
   }
 
   /** The digest of the first so many rows of a range, with where these end. */
@@ -186,18 +199,9 @@ class ComparedWithParent {
 
   /** Cuts a range that differs into parts, and compares the rows of those that do. */
   async #narrow(range: KeyRange): Promise<void> {
-    const { tenant, plan, kept } = this.#rows;
-    const parts: RangeDigest[] = [];
-    for (let after = range.after, more = true; more;) {
-      const part = await this.#digest({ after, to: range.to }, PART_ROWS);
-      parts.push(part);
-      after = part.to;
-      more = after !== null && after.join("\u001f") !== range.to?.join("\u001f");
-    }
-    const { differing } = await this.#options.parent.compareRanges({ tenant, table: plan.table.name, kept, ranges: parts });
-    for (const place of differing) {
-      const part = parts[place];
-      if (part !== undefined) await this.#settle({ after: part.after, to: part.to });
+    const parts = await this.#read(async (tx) => await digestParts(tx, this.#rows, range, PART_ROWS));
+    for (let from = 0; from < parts.length; from += RANGES_MAX) {
+      for (const { after, to } of await this.#ask(parts.slice(from, from + RANGES_MAX))) await this.#settle({ after, to });
     }
   }
 
@@ -210,10 +214,11 @@ class ComparedWithParent {
         async (tx) => await rowDigests(tx, this.#rows, range, { without: [], limit: COMPARED_ROWS_MAX }),
       );
       const { told, healed, left } = await this.#exchange(range, ours, received);
-      if (told === 0 || healed === 0 || pass === PASSES_MAX - 1) {
-        this.#left += left;
-        return;
-      }
+      const isLast = told === 0 || healed === 0 || pass === PASSES_MAX - 1;
+      // What was set right is seen by the digest of all of it, which is much shorter than its rows.
+      const differs = left > 0 || (await this.#ask([await this.#digest(range, Number.MAX_SAFE_INTEGER)])).length > 0;
+      if (isLast) this.#left += left;
+      if (isLast || !differs) return;
     }
   }
 

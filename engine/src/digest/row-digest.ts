@@ -90,6 +90,34 @@ export async function rangeEnd(
   return row === undefined ? null : columns.map((_, place) => row[String(place)] ?? "");
 }
 
+/** A range cut into parts of so many rows, each with its digest; together they cover all of it. */
+export async function digestParts(
+  session: SqlSession,
+  rows: ComparedRows,
+  range: KeyRange,
+  rowsMax: number,
+): Promise<readonly RangeDigest[]> {
+  const { plan } = rows;
+  if (plan.keyColumns.length === 0) return [await digestRange(session, rows, range)];
+  const parameters: SqlParameter[] = [rows.tenant];
+  const from = rangeSql(rows, range, parameters);
+  const columns = plan.keyColumns.map((column) => `t.${sqlName(column)}`);
+  const keys = columns.map((column, place) => `${column}::text as key_${String(place)}`).join(", ");
+  const last = columns.map((_, place) => `(array_agg(p.key_${String(place)} order by p.n desc))[1]`).join(", ");
+  const found = await session.query<{ rows: number; digest: string; last: readonly string[] }>(
+    `select count(*) as rows, bit_xor(('x' || p.md5)::bit(128))::text as digest, array[${last}] as last
+    from (select ${keys}, ${rowMd5Sql(shownColumns(plan, rows.grant.tier), "t")} as md5,
+      row_number() over (order by ${columns.join(", ")}) as n ${from}) as p
+    group by (p.n - 1) / ${String(rowsMax)} order by (p.n - 1) / ${String(rowsMax)}`,
+    parameters,
+  );
+  const parts: RangeDigest[] = [];
+  for (const { rows: count, digest, last: key } of found.rows)
+    parts.push({ after: parts.at(-1)?.to ?? range.after, to: key, rows: count, digest: bytesOfBits(digest) });
+  const end = parts.pop() ?? { rows: 0, digest: bytesOfBits(null) };
+  return [...parts, { ...end, after: parts.at(-1)?.to ?? range.after, to: range.to }];
+}
+
 /** The digests of rows of a range by row key, in key order: all but those named. */
 export async function rowDigests(
   session: SqlSession,
@@ -145,7 +173,7 @@ export async function keptRows(
   const from = `from ${sqlName(plan.table.name)} where ${sqlName(plan.tenantColumn)} = $1`;
   if (retention.kind === "days") {
     const { rows } = await session.query<{ from: string }>(
-      `select greatest(min(${name}), $2::timestamptz)::text as from ${from}`,
+      `select greatest(min(${name}), $2::timestamptz::${sqlTypeOf(plan, retention.column)})::text as from ${from}`,
       [tenant, new Date(fromMs)],
     );
     return { from: rows[0]?.from ?? "" };

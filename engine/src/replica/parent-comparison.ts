@@ -79,12 +79,14 @@ export class ParentComparison {
     await this.#running?.catch(() => undefined);
   }
 
-  /** Compares now and without pauses, or joins the comparison that is under way. Throws `unavailable` without a session. */
-  async run(share = 1): Promise<Comparison> {
-    this.#running ??= this.#compare(share).finally(() => {
+  /** Compares now, after the comparison that is under way; without pauses unless told otherwise. Throws `unavailable` without a session. */
+  async run(share = 1, tables: readonly string[] | null = null): Promise<Comparison> {
+    while (this.#running !== null) await this.#running.catch(() => undefined);
+    const running = this.#compare(share, tables).finally(() => {
       this.#running = null;
     });
-    return await this.#running;
+    this.#running = running;
+    return await running;
   }
 
   #schedule(afterMs: number): void {
@@ -112,13 +114,14 @@ export class ParentComparison {
     this.#options.ports.log({ level: "info", event: "comparison-failed", peer: this.#options.parent, details: {}, error: known });
   }
 
-  async #compare(share: number): Promise<Comparison> {
+  async #compare(share: number, only: readonly string[] | null): Promise<Comparison> {
     const { ports, parent, tenant, questions } = this.#options;
     const grant = this.#options.grant();
     if (ports.compareWithParent === undefined) throw new HayloftError("unavailable", { reason: "no-comparison" });
     if (grant === null || this.#stopped) throw new HayloftError("unavailable", { reason: "not-connected" });
     const startedAt = new Date(ports.timers.moment().nowMs);
-    const tables = await ports.compareWithParent({ peer: parent, grant, parent: questions, pause: this.#pausing(share) });
+    const asked = { peer: parent, grant, parent: questions, pause: this.#pausing(share) };
+    const tables = await ports.compareWithParent(only === null ? asked : { ...asked, tables: only });
     const finishedAt = new Date(ports.timers.moment().nowMs);
     this.#count(tables, finishedAt);
     return { startedAt, finishedAt, parent, tenant, grant, tables };

@@ -42,4 +42,6 @@ export interface ReplicaStatus {
   readonly draining: boolean;
   /** What comparing rows with the parent's has shown since the start; null without a parent. */
   readonly comparison: ComparisonCounts | null;
+  /** Rows of ours that were set right because a child compared, since the start. */
+  readonly healedForChildren: number;
 }

@@ -76,10 +76,10 @@ export interface Replica<Rows> {
   /** Refused commits, of others and of our own: see them, correct and send again, discard, have them judged again. */
   readonly quarantine: Quarantine;
   /**
-   * Compares all rows with the parent's, row by row where they differ, sets right what is damaged on either side, and tells in a report signed
+   * Compares all rows, or those of some tables, with the parent's, row by row where they differ, sets right what is damaged on either side, and tells in a report signed
    * with this node's key what was found. Throws `unavailable` without a session to a parent of the same version, or while rows still come in.
    */
-  verify(): Promise<SignedReport>;
+  verify(options?: { readonly tables?: readonly string[] }): Promise<SignedReport>;
   status(): Promise<ReplicaStatus>;
   /** The children that have a session with this process now; needs no database. */
   children(): readonly { readonly tenant: string; readonly node: string; readonly name: string }[];

@@ -24,6 +24,7 @@ import { type AskedCommit, type CommitReceipt, readReceipts } from "../receipt/r
 import { receiptOfRow } from "../receipt/receipt-of-row.ts";
 import { sealedCommit } from "../log/sealed-commit.ts";
 import { signReport, type SignedReport } from "../digest/signed-report.ts";
+import { ChildComparisons } from "./child-comparisons.ts";
 import { clockAheadMs } from "./clock-ahead.ts";
 import { commitReceipt } from "./commit-receipt.ts";
 import type { CommitId, ReceiptSource } from "./commit-receipt.ts";
@@ -37,7 +38,7 @@ import { PeerNetwork } from "./peer-network.ts";
 import { readPeers } from "./read-status.ts";
 import type { Receipt, Replica } from "./replica.ts";
 import type { ReplicaStatus } from "./replica-status.ts";
-import type { RowComparison, SessionPorts } from "./session-ports.ts";
+import type { SessionPorts } from "./session-ports.ts";
 import { systemTimers } from "./session-ports.ts";
 import { AdmittingRegistry } from "./admitting-registry.ts";
 import { SqlNodeRegistry } from "./sql-node-registry.ts";
@@ -86,6 +87,7 @@ class RunningReplica<Rows> implements Replica<Rows> {
   readonly reviews: Reviews;
   readonly #tenant: string | null;
   readonly #signer: NodeIdentity;
+  readonly #children: ChildComparisons;
   readonly #progress = new Set<() => void>();
   readonly #closed = new AbortController();
   readonly #unsubscribe: () => void;
@@ -94,6 +96,7 @@ class RunningReplica<Rows> implements Replica<Rows> {
     const { database, identity } = options;
     const storage = storageOf(options);
     const ports = portsOf(options, storage);
+    this.#children = ports.comparison;
     this.quarantine = storage.quarantine;
     this.#tenant = identity.tenant;
     this.#signer = identity;
@@ -196,14 +199,15 @@ class RunningReplica<Rows> implements Replica<Rows> {
       held,
       filling: this.#network.filling,
       comparison: this.#network.comparison?.counts ?? null,
+      healedForChildren: this.#children.healed,
       draining: this.#network.draining,
     };
   }
 
-  async verify(): Promise<SignedReport> {
+  async verify({ tables }: { readonly tables?: readonly string[] } = {}): Promise<SignedReport> {
     const comparison = this.#network.comparison;
     if (comparison === null) throw new HayloftError("unavailable", { reason: "no-parent" });
-    return signReport(this.#signer, await comparison.run());
+    return signReport(this.#signer, await comparison.run(1, tables ?? null));
   }
 
   accept(link: Link): void {
@@ -261,25 +265,10 @@ function storageOf(options: OpenReplicaOptions<Catalog>): SqlReplicaStorage {
   });
 }
 
-/** Children's questions in turn: reading many rows for one must not keep the database from all others. */
-function oneAtATime(storage: SqlReplicaStorage): RowComparison {
-  let last: Promise<unknown> = Promise.resolve();
-  const inTurn = async <T>(answer: () => Promise<T>): Promise<T> => {
-    const mine = last.then(answer);
-    last = mine.catch(() => undefined);
-    return await mine;
-  };
-  return {
-    compareRanges: async (child, question) => await inTurn(async () => await storage.compareRanges(child, question)),
-    compareRows: async (child, question) => await inTurn(async () => await storage.compareRows(child, question)),
-    takeRepair: async (child, request) => await inTurn(async () => await storage.takeRepair(child, request)),
-  };
-}
-
 function portsOf(
   { database, identity, clock = systemClock, log, admittedTenants }: OpenReplicaOptions<Catalog>,
   storage: SqlReplicaStorage,
-): SessionPorts {
+): SessionPorts & { readonly comparison: ChildComparisons } {
   const registry = new SqlNodeRegistry(database);
   return {
     identity,
@@ -288,7 +277,7 @@ function portsOf(
     timers: systemTimers(() => clock.nowMs()),
     recordSettled: async (tenant, origins) => await storage.recordSettled(tenant, origins),
     tendHeld: async (tenant) => await storage.tendHeld(tenant),
-    comparison: oneAtATime(storage),
+    comparison: new ChildComparisons(storage),
     compareWithParent: async (asked) => await storage.compareWithParent(asked),
     notePeer: async (note) => await notePeer(database, note),
     clockAheadMs: async () => await clockAheadMs(database),
