@@ -26,6 +26,7 @@ export interface MonitorParts {
   readonly ingress: Ingress;
   readonly jobs: JobRunner;
   readonly transfers: JobRunner;
+  readonly backupRuns: JobRunner;
   readonly media: MediaStore;
   readonly backups: BackupKeeper;
   readonly metrics: EdgeMetrics;
@@ -89,7 +90,7 @@ export class EdgeMonitor implements EdgePort {
   }
 
   async status(): Promise<EdgeStatus> {
-    const { config, identity, tenant, replica, broker, ingress, jobs, transfers, media, clock } = this.#parts;
+    const { config, identity, tenant, replica, broker, ingress, jobs, transfers, backupRuns, media, clock } = this.#parts;
     const [ready, status] = [await this.readiness(), await replica.status()];
     return {
       version: EDGE_VERSION,
@@ -108,7 +109,7 @@ export class EdgeMonitor implements EdgePort {
       peers: status.peers,
       mqtt: { url: broker.url, connections: broker.connections(), certificateEndsMs: broker.certificateEndsMs },
       ingress: ingress.counts(),
-      jobs: [...jobs.states, ...transfers.states],
+      jobs: [...jobs.states, ...transfers.states, ...backupRuns.states],
       media: await media.figures(),
       backup: this.backups.figures,
     };

@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { Clock, Database, HayloftError, NodeIdentity, Replica } from "@hayloft/engine";
 import { openReplica, replicaRebuild, systemClock } from "@hayloft/engine";
-import { openPgliteDatabase } from "@hayloft/engine/pglite";
+import { checkpointWhenDue, openPgliteDatabase } from "@hayloft/engine/pglite";
 import { serveChildren } from "@hayloft/engine/ws";
 import type { FarmRows } from "@hayloft/schema";
 import { auditQuarantine, farmCatalog, farmMigrations } from "@hayloft/schema";
@@ -51,6 +51,7 @@ export interface Edge {
 }
 
 const JOB_POLL_MS = 100;
+const CHECKPOINT_MS = 15_000;
 const HOUR_MS = 3_600_000;
 
 /**
@@ -106,8 +107,8 @@ async function startParts(
   await jobs.runDue();
   const transfers = startRunner(clock, media.transferJobs(), { log, metrics });
   onStop(() => transfers.stop());
-  const { backups, backupRuns } = await startBackups(config, { database, tenant, clock, log, metrics }, replica, identity.nodeId);
-  onStop(() => backupRuns.stop());
+  const backup = await startBackups(config, { database, tenant, clock, log, metrics }, replica, identity.nodeId);
+  onStop(() => backup.backupRuns.stop());
   onStop(async () => media.stopTransfer());
   const broker = await startBroker(config, identity.nodeId, ingress, log);
   onStop(() => broker.close());
@@ -121,7 +122,7 @@ async function startParts(
     jobs,
     transfers,
     media,
-    backups,
+    ...backup,
     metrics,
     clock,
   });
@@ -141,7 +142,7 @@ async function startParts(
   const runJobs = async (): Promise<void> => {
     await jobs.runDue();
     await transfers.runDue();
-    await backupRuns.runDue();
+    await backup.backupRuns.runDue();
   };
   return { mqttUrl: broker.url, httpUrl: http.url, identity, replica, monitor, runJobs };
 }
@@ -201,7 +202,13 @@ async function startBackups(
   const unsentAgeMs = async (): Promise<number> =>
     (await replica.status()).peers.find(({ relation }) => relation === "parent")?.backlog.oldestAgeMs ?? 0;
   const backups = await BackupKeeper.open({ config, database, nodeId, tenant, clock, log, unsentAgeMs });
-  return { backups, backupRuns: startRunner(clock, backups.jobs(), { log, metrics }) };
+  // A checkpoint takes away the log that a backup which is being made still needs.
+  const checkpoint: Job = {
+    name: "checkpoint",
+    everyMs: CHECKPOINT_MS,
+    run: async () => ({ done: !backups.figures.running && (await checkpointWhenDue(database)) ? 1 : 0, more: false }),
+  };
+  return { backups, backupRuns: startRunner(clock, [checkpoint, ...backups.jobs()], { log, metrics }) };
 }
 
 const onJobFailed =

@@ -1,6 +1,5 @@
 import type { Database } from "@hayloft/engine";
 import { ensurePartitions, pruneLog } from "@hayloft/engine";
-import { checkpointWhenDue } from "@hayloft/engine/pglite";
 import { farmCatalog, rollUp } from "@hayloft/schema";
 import { bindArrivedMedia, markIncompleteSessions } from "../domain/session-figures.ts";
 import { deleteExpiredClaims } from "../ingress/event-claims.ts";
@@ -43,11 +42,6 @@ export function edgeJobs(options: EdgeJobsOptions): readonly Job[] {
     },
   });
   return [
-    {
-      name: "checkpoint",
-      everyMs: 15 * SECOND_MS,
-      run: async () => ({ done: (await checkpointWhenDue(database)) ? 1 : 0, more: false }),
-    },
     { name: "partitions", everyMs: HOUR_MS, run: (nowMs) => makePartitions(options, nowMs) },
     {
       name: "roll-up",

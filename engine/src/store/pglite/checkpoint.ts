@@ -8,6 +8,7 @@ const LOG_BYTES_MAX = 128 * 1024 * 1024;
  * this; PGlite has none, and without a call of this the log grows for as long as the database is open.
  */
 export async function checkpointWhenDue(database: Database, logBytesMax = LOG_BYTES_MAX): Promise<boolean> {
+  if (database.dialect !== "pglite") return false;
   const { rows } = await database.query<{ due: boolean }>(
     "select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), redo_lsn) > $1::bigint as due from pg_control_checkpoint()",
     [logBytesMax],
