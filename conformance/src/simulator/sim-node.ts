@@ -60,7 +60,7 @@ export class SimNode {
   network: PeerNetwork | null = null;
   skewMs = 0;
   /** Raised by each start: what an earlier life left behind does nothing any more. */
-  #life = 0;
+  life = 0;
 
   constructor(spec: NodeSpec, world: NodeWorld, original: SimNode | null = null) {
     this.spec = spec;
@@ -84,7 +84,7 @@ export class SimNode {
   }
 
   start(): void {
-    this.#life += 1;
+    this.life += 1;
     const { spec } = this;
     const parent = spec.parent === null ? null : this.#world.nodeNamed(spec.parent).identity;
     this.network = new PeerNetwork({
@@ -100,7 +100,7 @@ export class SimNode {
 
   /** Everything that was not stored is gone. */
   crash(): void {
-    this.#life += 1;
+    this.life += 1;
     this.network = null;
     for (const end of this.wires) end.crash();
     this.wires.clear();
@@ -137,13 +137,15 @@ export class SimNode {
       nowMs: () => this.wallMs(),
       observer: this.#world.observerOf(this),
     });
-    const storage = this.#slow(sound);
+    const { life } = this;
+    const stored = async <T>(work: () => Promise<T>): Promise<T> => await this.#stored(life, work);
+    const storage = slow(sound, stored);
     return {
       identity: this.identity,
       storage,
       registry,
       timers: this.#timers(),
-      recordSettled: async (tenant, origins) => await this.#stored(async () => await sound.recordSettled(tenant, origins)),
+      recordSettled: async (tenant, origins) => await stored(async () => await sound.recordSettled(tenant, origins)),
       notePeer: async () => undefined,
       verify: keys.verify,
       randomBytes: (count) => random.bytes(count),
@@ -154,56 +156,57 @@ export class SimNode {
 
   #timers(): Timers {
     const { time } = this.#world;
-    const life = this.#life;
+    const life = this.life;
     return {
       moment: () => ({ nowMs: this.wallMs(), steadyMs: time.nowMs }),
       after: (ms, run) =>
         time.after(ms, () => {
-          if (this.#life === life) run();
+          if (this.life === life) run();
         }),
     };
   }
 
   /** Storing takes time before and after; a crash in between loses the call, or only its answer. */
-  async #stored<T>(work: () => Promise<T>): Promise<T> {
+  async #stored<T>(life: number, work: () => Promise<T>): Promise<T> {
     const { time, random, faults } = this.#world;
-    const life = this.#life;
     await time.sleep(random.next() * faults().storageMsMax);
-    if (this.#life !== life) return await never;
+    if (this.life !== life) return await never;
     const result = await work();
     await time.sleep(random.next() * faults().storageMsMax);
-    return this.#life === life ? result : await never;
-  }
-
-  #slow(sound: ReplicaStorage): ReplicaStorage {
-    return {
-      heads: async (...args) => await this.#stored(async () => await sound.heads(...args)),
-      receivedCursors: async (...args) => await this.#stored(async () => await sound.receivedCursors(...args)),
-      acknowledgedCursors: async (...args) => await this.#stored(async () => await sound.acknowledgedCursors(...args)),
-      grantedBy: async (...args) => await this.#stored(async () => await sound.grantedBy(...args)),
-      takeGrant: async (...args) => await this.#stored(async () => await sound.takeGrant(...args)),
-      chainPoints: async (...args) => await this.#stored(async () => await sound.chainPoints(...args)),
-      lives: async (...args) => await this.#stored(async () => await sound.lives(...args)),
-      findLost: async (...args) => await this.#stored(async () => await sound.findLost(...args)),
-      horizons: async (...args) => await this.#stored(async () => await sound.horizons(...args)),
-      copyId: async (...args) => await this.#stored(async () => await sound.copyId(...args)),
-      peerOfCopy: async (...args) => await this.#stored(async () => await sound.peerOfCopy(...args)),
-      settleHistory: async (...args) => await this.#stored(async () => await sound.settleHistory(...args)),
-      readLog: async (...args) => await this.#stored(async () => await sound.readLog(...args)),
-      readPart: async (...args) => await this.#stored(async () => await sound.readPart(...args)),
-      applyPart: async (...args) => await this.#stored(async () => await sound.applyPart(...args)),
-      stagedCommits: async (...args) => await this.#stored(async () => await sound.stagedCommits(...args)),
-      apply: async (...args) => await this.#stored(async () => await sound.apply(...args)),
-      recordAcknowledgement: async (...args) => await this.#stored(async () => await sound.recordAcknowledgement(...args)),
-      settledSeqs: async (...args) => await this.#stored(async () => await sound.settledSeqs(...args)),
-      restampUnacknowledged: async (...args) => await this.#stored(async () => await sound.restampUnacknowledged(...args)),
-      readSnapshot: async (...args) => await this.#stored(async () => await sound.readSnapshot(...args)),
-      applySnapshot: async (...args) => await this.#stored(async () => await sound.applySnapshot(...args)),
-      unfinishedSnapshot: async (...args) => await this.#stored(async () => await sound.unfinishedSnapshot(...args)),
-      finishSnapshot: async (...args) => await this.#stored(async () => await sound.finishSnapshot(...args)),
-    };
+    return this.life === life ? result : await never;
   }
 }
 
 const hash = catalogHash(simCatalog);
 const never = new Promise<never>(() => undefined);
+
+type Stored = <T>(work: () => Promise<T>) => Promise<T>;
+
+function slow(sound: ReplicaStorage, stored: Stored): ReplicaStorage {
+  return {
+    heads: async (...args) => await stored(async () => await sound.heads(...args)),
+    receivedCursors: async (...args) => await stored(async () => await sound.receivedCursors(...args)),
+    acknowledgedCursors: async (...args) => await stored(async () => await sound.acknowledgedCursors(...args)),
+    grantedBy: async (...args) => await stored(async () => await sound.grantedBy(...args)),
+    takeGrant: async (...args) => await stored(async () => await sound.takeGrant(...args)),
+    chainPoints: async (...args) => await stored(async () => await sound.chainPoints(...args)),
+    lives: async (...args) => await stored(async () => await sound.lives(...args)),
+    findLost: async (...args) => await stored(async () => await sound.findLost(...args)),
+    horizons: async (...args) => await stored(async () => await sound.horizons(...args)),
+    copyId: async (...args) => await stored(async () => await sound.copyId(...args)),
+    peerOfCopy: async (...args) => await stored(async () => await sound.peerOfCopy(...args)),
+    settleHistory: async (...args) => await stored(async () => await sound.settleHistory(...args)),
+    readLog: async (...args) => await stored(async () => await sound.readLog(...args)),
+    readPart: async (...args) => await stored(async () => await sound.readPart(...args)),
+    applyPart: async (...args) => await stored(async () => await sound.applyPart(...args)),
+    stagedCommits: async (...args) => await stored(async () => await sound.stagedCommits(...args)),
+    apply: async (...args) => await stored(async () => await sound.apply(...args)),
+    recordAcknowledgement: async (...args) => await stored(async () => await sound.recordAcknowledgement(...args)),
+    settledSeqs: async (...args) => await stored(async () => await sound.settledSeqs(...args)),
+    restampUnacknowledged: async (...args) => await stored(async () => await sound.restampUnacknowledged(...args)),
+    readSnapshot: async (...args) => await stored(async () => await sound.readSnapshot(...args)),
+    applySnapshot: async (...args) => await stored(async () => await sound.applySnapshot(...args)),
+    unfinishedSnapshot: async (...args) => await stored(async () => await sound.unfinishedSnapshot(...args)),
+    finishSnapshot: async (...args) => await stored(async () => await sound.finishSnapshot(...args)),
+  };
+}

@@ -56,6 +56,7 @@ export interface SimulationResult {
   readonly faults: Faults;
 }
 
+const never = new Promise<never>(() => undefined);
 const healBudgetMs = 15 * 60_000;
 
 /** Runs one seed: chaos, then calm, then the checks. Never throws for a broken promise: see `violation`. */
@@ -337,8 +338,11 @@ class Run {
 
   #dialOf(node: SimNode): Dial {
     const random = this.#random.fork();
+    const { life } = node;
     return async () => {
       await this.#time.sleep(random.next() * this.#faults.latencyMsMax);
+      // Who dialled has crashed meanwhile, and the node may be up again.
+      if (node.life !== life) return await never;
       const parent = this.#nodeNamed(node.spec.parent ?? "");
       if (parent.network === null || !node.up || this.#partitioned.has(node.spec.name)) throw new HayloftError("unavailable");
       const wire = new FaultyWire(
