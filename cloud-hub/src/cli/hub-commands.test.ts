@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -166,6 +166,17 @@ describe("hayloft-hub", () => {
     const result = await hubCommand(["run", ...args], directory, env);
     expect(result.code).toBe(2);
     expect(result.err).toMatch(message);
+  });
+
+  it("signs what it holds of a tenant, and tells a report of its own from one that was changed", async () => {
+    const file = path.join(directory, "report.json");
+    const written = await run("verify", "--tenant", "t-1", "--out", file);
+    expect([written.code, written.err]).toEqual([0, ""]);
+    expect(written.out).toMatch(/^t-1 {2}farms: 1 rows, [0-9a-f]{32}$/m);
+    expect((await run("verify", "--check", file)).out).toContain("the signature holds");
+    writeFileSync(file, readFileSync(file, "utf8").replace(/rows\\":1,/, 'rows\\":2,'));
+    expect(await run("verify", "--check", file)).toMatchObject({ code: 1, err: expect.stringMatching(/^auth-failed/) });
+    expect((await run("verify")).code).toBe(2);
   });
 
   it("says what is wrong when the database cannot be reached", async () => {

@@ -1,8 +1,8 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { Clock, Database, HayloftError, NodeIdentity, Replica } from "@hayloft/engine";
-import { openReplica, replicaRebuild, systemClock } from "@hayloft/engine";
 import { checkpointWhenDue, openPgliteDatabase } from "@hayloft/engine/pglite";
+import { type ComparisonPace, openReplica, replicaRebuild, systemClock } from "@hayloft/engine";
 import { serveChildren } from "@hayloft/engine/ws";
 import type { FarmRows } from "@hayloft/schema";
 import { auditQuarantine, farmCatalog, farmMigrations } from "@hayloft/schema";
@@ -94,8 +94,7 @@ async function startParts(
     clock,
     log: engineLog(log),
     onQuarantineAction: auditQuarantine,
-    comparison: { intervalMs: config["verify.interval_minutes"] * 60_000, share: config["verify.share_percent"] / 100 },
-    ...(parent === null ? {} : { parent }),
+    ...(parent === null ? {} : { parent, comparison: paceOf(config) }),
   });
   onStop(() => replica.close());
   const ingress = createIngress(config, { database, tenant, clock, log, metrics });
@@ -255,6 +254,12 @@ function startBroker(config: EdgeConfig, nodeId: string, ingress: Ingress, log: 
   const onProblem = (reason: string): void => log.write("warn", "broker-problem", { reason });
   return connectExternalBroker({ config, nodeId, take: ingress.take, onProblem });
 }
+
+/** How often rows are compared with the hub's, and how much of the time that may take. */
+const paceOf = (config: EdgeConfig): ComparisonPace => ({
+  intervalMs: config["verify.interval_minutes"] * 60_000,
+  share: config["verify.share_percent"] / 100,
+});
 
 async function closeHttp(http: EdgeHttpServer, replica: Replica<FarmRows>): Promise<void> {
   await replica.drain();
