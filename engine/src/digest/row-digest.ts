@@ -17,7 +17,7 @@ export interface ComparedRows {
 }
 
 /** The columns that a tier sees, in the order in which they are digested. */
-export function shownColumns(plan: RowPlan, tier: string): readonly string[] {
+function shownColumns(plan: RowPlan, tier: string): readonly string[] {
   const hidden = new Set(plan.table.hidden[tier] ?? []);
   return plan.columns.filter((column) => !hidden.has(column)).toSorted();
 }

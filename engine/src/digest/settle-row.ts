@@ -79,7 +79,7 @@ const NOTHING: RowState = { cells: new Map(), deleted: null };
 
 const withValue = (register: Register, { value }: Register): Register => ({ ...register, value });
 
-export function claimOfState(plan: RowPlan, state: RowState): RowClaim {
+function claimOfState(plan: RowPlan, state: RowState): RowClaim {
   const cells = isPresent(state, plan) ? new Map([...state.cells].map(([column, { value }]) => [column, value])) : null;
   return { cells, stamps: writeRowState(state, plan), kept: new Set() };
 }

@@ -5,7 +5,7 @@ import type { SqlSession } from "../store/database.ts";
 import { heldKeys } from "./read-claims.ts";
 
 /** Commits that the other side may be behind: with more on their way, rows are not compared. */
-export const COMMITS_BEHIND_MAX = 2_000;
+const COMMITS_BEHIND_MAX = 2_000;
 
 /**
  * Tells which rows are settled between us and a peer that has our log up to a position: no commit behind it touches them, nor one that is
