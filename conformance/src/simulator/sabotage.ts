@@ -152,6 +152,8 @@ export interface Sabotage {
   readonly makeStorage?: MakeStorage;
   readonly falseTop?: boolean;
   readonly disks?: DiskFaults;
+  /** Virtual time with faults, where the bug needs longer to show. */
+  readonly chaosMs?: number;
   /** The oracles of which one has to see it. */
   readonly oracles: readonly string[];
 }
@@ -190,6 +192,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
         ? withOps(commit, (ops) => ({ ...ops, $seen: seenAll(commit, store) }))
         : commit,
     ),
+    chaosMs: 20_000,
     oracles: ["O12"],
   },
   "takes in what is to be refused": { makeStorage: storage(TakesEverything), oracles: ["O8"] },
