@@ -41,6 +41,7 @@ describe("POST /api/v1/enrol", () => {
       hubNode: hub.nodeId,
       hubPublicKey: base64url(hub.publicKey),
       syncUrl: hub.syncUrl,
+      replaces: null,
     });
     expect(await postEnrol(hub.url, body)).toEqual(first);
     const other = await postEnrol(hub.url, { ...body, publicKey: newKey() });

@@ -14,17 +14,31 @@ export class CrashError extends Error {
  */
 export function failingDatabase(database: Database, statement: number | "atCommit" | "afterCommit"): Database {
   let count = 0;
-  const step = (): void => {
+  const steps = stepwiseDatabase(database, async () => {
     count += 1;
     if (count === statement) throw new CrashError();
+  });
+  const transaction = async <T>(work: (tx: SqlSession) => Promise<T>, options?: TransactionOptions): Promise<T> => {
+    const done = await steps.transaction(async (tx) => {
+      const result = await work(tx);
+      if (statement === "atCommit") throw new CrashError();
+      return result;
+    }, options);
+    if (statement === "afterCommit") throw new CrashError();
+    return done;
   };
-  const failing = (tx: SqlSession): SqlSession => ({
+  return { ...steps, transaction };
+}
+
+/** The database, with `before` in front of each statement of its transactions. */
+export function stepwiseDatabase(database: Database, before: () => Promise<void>): Database {
+  const stepwise = (tx: SqlSession): SqlSession => ({
     query: async (sql, parameters) => {
-      step();
+      await before();
       return await tx.query(sql, parameters);
     },
     script: async (sql) => {
-      step();
+      await before();
       await tx.script(sql);
     },
   });
@@ -33,15 +47,8 @@ export function failingDatabase(database: Database, statement: number | "atCommi
     durability: database.durability,
     query: async (sql, parameters) => await database.query(sql, parameters),
     script: async (sql) => await database.script(sql),
-    transaction: async <T>(work: (tx: SqlSession) => Promise<T>, options?: TransactionOptions) => {
-      const done = await database.transaction(async (tx) => {
-        const result = await work(failing(tx));
-        if (statement === "atCommit") throw new CrashError();
-        return result;
-      }, options);
-      if (statement === "afterCommit") throw new CrashError();
-      return done;
-    },
+    transaction: async <T>(work: (tx: SqlSession) => Promise<T>, options?: TransactionOptions) =>
+      await database.transaction(async (tx) => await work(stepwise(tx)), options),
     onWrite: (listener) => database.onWrite(listener),
     close: async () => await database.close(),
   };

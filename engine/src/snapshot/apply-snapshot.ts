@@ -62,7 +62,7 @@ export async function applySnapshot(database: Database, env: ReplicaEnvironment,
   const { peer, chunks, at, peerVersion, tables } = pages;
   const { tenant } = at;
   await database.transaction(async (tx) => {
-    const { before, acknowledged, isAhead } = await openSnapshot(tx, peer, tenant, pages.ownAfter);
+    const { before, acknowledged, isAhead, head } = await openSnapshot(tx, peer, tenant, pages.ownAfter);
     const resumes =
       before?.at.incarnation === at.incarnation &&
       before.at.position === at.position &&
@@ -90,14 +90,15 @@ export async function applySnapshot(database: Database, env: ReplicaEnvironment,
       await writeChunk(tx, env, peer, plan, chunk, own);
       from = chunk.next;
     }
-    await storeSnapshot(tx, peer, tenant, {
+    const stored = {
       at,
       cursor: from ?? { tableIndex: env.writeOrder.length, afterKey: null },
       version: peerVersion,
       ...(tables === null ? {} : { tables }),
       gone,
       ownAfter,
-    });
+    };
+    await storeSnapshot(tx, peer, tenant, stored, { after: head, tables: chunks.map(({ change }) => change.table) });
   });
 }
 
@@ -150,6 +151,8 @@ interface OpenSnapshot {
   readonly acknowledged: number;
   /** False when the peer had all of our own log when it read the pages. */
   readonly isAhead: boolean;
+  /** Where our log ends. */
+  readonly head: number;
 }
 
 /**
@@ -161,25 +164,30 @@ async function openSnapshot(tx: SqlSession, peer: string, tenant: string, ownAft
     readonly snapshot_cursor: StoredSnapshot | null;
     readonly position: number | null;
     readonly is_ahead: boolean;
+    readonly head: number;
   }>(
     `with acknowledged as (${acknowledgedSql("$2", "$1::uuid")})
     select ${applyingSettings}, peer.snapshot_cursor, (select position from acknowledged) as position,
       exists (select from hayloft.commit as own where own.tenant_id = $2 and own.via is distinct from $1::uuid
-        and own.position > least(coalesce((select position from acknowledged), 0), $3::bigint)) as is_ahead
+        and own.position > least(coalesce((select position from acknowledged), 0), $3::bigint)) as is_ahead,
+      coalesce((select position from hayloft.head where tenant_id = $2), 0) as head
     from hayloft.peer as peer where peer.node_id = $1::uuid and peer.tenant_id = $2 for update of peer`,
     [peer, tenant, ownAfter],
   );
   const [row] = rows;
-  if (row !== undefined) return { before: row.snapshot_cursor, acknowledged: row.position ?? 0, isAhead: row.is_ahead };
+  if (row !== undefined)
+    return { before: row.snapshot_cursor, acknowledged: row.position ?? 0, isAhead: row.is_ahead, head: row.head };
   await beginApplying(tx);
   await tx.query(
     `insert into hayloft.peer (node_id, tenant_id, relation) values ($1::uuid, $2, 'parent') on conflict do nothing`,
     [peer, tenant],
   );
+  const ours = await tx.query<{ position: number }>(`select position from hayloft.head where tenant_id = $1`, [tenant]);
   return {
     before: await storedSnapshot(tx, peer, tenant, true),
     acknowledged: await acknowledgedPosition(tx, tenant, peer),
     isAhead: true,
+    head: ours.rows[0]?.position ?? 0,
   };
 }
 
@@ -375,11 +383,25 @@ async function storedSnapshot(session: SqlSession, peer: string, tenant: string,
   return rows[0]?.snapshot_cursor ?? null;
 }
 
-async function storeSnapshot(tx: SqlSession, peer: string, tenant: string, snapshot: StoredSnapshot): Promise<void> {
-  await tx.query(
-    `update hayloft.peer set snapshot_cursor = $3::jsonb, last_contact_at = now() where node_id = $1::uuid and tenant_id = $2`,
-    [peer, tenant, JSON.stringify(snapshot)],
+/**
+ * Remembers where the snapshot stands. Throws 40001, so that all is done again, when somebody wrote one of the tables after the log's
+ * position `after`, where it was looked at: what they wrote may have been taken for rows that the parent does not have any more. Who
+ * commits later has not touched the rows that were written here, as these are locked.
+ */
+async function storeSnapshot(
+  tx: SqlSession,
+  peer: string,
+  tenant: string,
+  snapshot: StoredSnapshot,
+  { after, tables }: { readonly after: number; readonly tables: readonly string[] },
+): Promise<void> {
+  const { affected } = await tx.query(
+    `update hayloft.peer set snapshot_cursor = $3::jsonb, last_contact_at = now() where node_id = $1::uuid and tenant_id = $2
+      and not exists (select from hayloft.commit c join hayloft.change ch on ch.tenant_id = c.tenant_id and ch.txn = c.txn
+        where c.tenant_id = $2 and c.position > $4 and c.via is distinct from $1::uuid and ch.table_name = any ($5::text[]))`,
+    [peer, tenant, JSON.stringify(snapshot), after, tables],
   );
+  if (affected === 0) throw new HayloftError("sql-failed", { sqlstate: "40001" });
 }
 
 /**

@@ -13,5 +13,7 @@ export const documentCrashes: readonly string[] = [
   // A text that begins as a tagged number does.
   `{"$at":1,"tasks":[{"path":[],"put":"[\\"\\\\u00011\\", \\"\\\\u0001\\\\u0001\\", \\"\\\\u0001[\\"]"}]}`,
   // A place far behind the end, and surroundings that are not there.
+  `{"$at":9,"tasks":[{"path":["a","b"],"put":"0123412345678901234567890"}]}`,
+  `{"$at":9,"tasks":[{"path":["a"],"put":"[-01.5, 007]"}]}`,
   `{"$at":1,"notes":{"at":2147483647,"before":"nowhere","cut":"nothing","put":"x","after":"never"}}`,
 ];

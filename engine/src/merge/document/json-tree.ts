@@ -9,7 +9,8 @@ const KEY = "k";
 const TREE_DEPTH_MAX = 32;
 
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
-const NUMBER = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+/** JSON has no leading zeros; Postgres has none either, and refuses such a text. */
+const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
 /** Reads JSON text without changing any number in it. Throws a SyntaxError for anything else. */
 export function parseTree(text: string): Tree {
@@ -19,7 +20,8 @@ export function parseTree(text: string): Tree {
 function tagToken(token: string): string {
   if (token.startsWith('"'))
     return token.startsWith(TAG, 1) || token.startsWith("\\u0001", 1) ? `"\\u0001${token.slice(1)}` : token;
-  return String(Number(token)) === token ? token : `"\\u0001${token}"`;
+  // What is no number stays as it is, for JSON.parse to refuse.
+  return String(Number(token)) === token || !NUMBER.test(token) ? token : `"\\u0001${token}"`;
 }
 
 function toTree(value: unknown, depth: number): Tree {

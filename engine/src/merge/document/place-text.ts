@@ -52,20 +52,26 @@ export function placeText(draft: Draft, path: TreePath, patch: TextPatch): void 
 }
 
 function piecesOf({ before, cut, put }: TextPatch, isThere: boolean): readonly TextHunk[] {
-  if (cut === "" || put === "") return [slideToWord(before, { at: 0, cut, put })];
-  const hunks = textHunks(cut, put);
+  const seen = { text: before + cut, from: before.length };
+  if (cut === "" || put === "") return [slideToWord(seen, { at: 0, cut, put })];
+  let least = -before.length;
+  const hunks = textHunks(cut, put).map((hunk) => {
+    const slid = hunk.cut === "" || hunk.put === "" ? slideToWord(seen, hunk, least) : hunk;
+    least = hunk.at + hunk.cut.length;
+    return slid;
+  });
   return isThere || hunks.length <= PIECES_MAX ? hunks : [{ at: 0, cut, put }];
 }
 
 /**
  * Where equal characters surround a change, two texts do not tell which of them are new: `the hen` may have become `the hot hen` by
- * `hot ` in front of a word or by `ot h` inside it. Of the equal changes the one that begins a word is meant.
+ * `hot ` in front of a word or by `ot h` inside it. Of the equal changes the one that begins a word is meant, not before `least`.
  */
-function slideToWord(before: string, hunk: TextHunk): TextHunk {
+function slideToWord({ text, from }: { readonly text: string; readonly from: number }, hunk: TextHunk, least = -from): TextHunk {
   let at = hunk.at;
   let piece = hunk.cut + hunk.put;
-  while (at + before.length > 0) {
-    const previous = before.charAt(before.length + at - 1);
+  while (at > least) {
+    const previous = text.charAt(from + at - 1);
     if (" \n\t".includes(previous)) break;
     if (previous !== piece.at(-1) || isHigh(previous.charCodeAt(0)) || isLow(previous.charCodeAt(0))) return hunk;
     piece = previous + piece.slice(0, -1);
@@ -98,9 +104,14 @@ function findPlace({ budget }: Draft, text: string, patch: TextPatch, { at, cut 
     if (found !== null) return { at: found, cut: cut.length };
   }
   for (const size of CONTEXTS) {
-    const found = find(endOf(before, size), "", "") ?? find("", "", startOf(after, size));
+    const [head, tail] = [endOf(before, size), startOf(after, size)];
+    const found =
+      (head.length < CONTEXT_LEAST ? null : find(head, "", "")) ?? (tail.length < CONTEXT_LEAST ? null : find("", "", tail));
     if (found !== null) return { at: found, cut: 0 };
   }
+  // A few characters may stand anywhere, in the middle of others' words, too. That the text began or ended there says where.
+  if (before.length < CONTEXT_LEAST && text.startsWith(before)) return { at: before.length, cut: 0 };
+  if (after.length < CONTEXT_LEAST && text.endsWith(after)) return { at: text.length - after.length, cut: 0 };
   return { at: lineEnd(text, expected), cut: 0 };
 }
 
