@@ -74,5 +74,5 @@ it("F-D7 what another connection writes at any moment while pages are applied st
   }
   expect(written.length).toBeGreaterThan(chunks.length);
   const titles = (await edge.sql("select title from note where title <> 'of the cloud'")).map(({ title }) => title);
-  expect(titles.toSorted()).toEqual(written.toSorted());
+  expect(new Set(titles)).toEqual(new Set(written));
 });

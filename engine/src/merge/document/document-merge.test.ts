@@ -106,12 +106,17 @@ function run(list: readonly Step[]): Notebook {
   return notebook;
 }
 
-const step = (kind: Step["kind"], one: number, two: number): Step => ({ kind, one, two });
-
 /** The last word goes in front of "4", with which the text ends; one of the others' words has a 4 in its middle. */
 const shortSurroundings: readonly Step[] = [
-  ...[step("put", 1, 0), step("put", 1, 0), step("put", 0, 2), step("put", 1, 0), step("put", 0, 4), step("put", 0, 0)],
-  ...[step("fold", 0, 0), step("put", 0, 0), step("put", 1, 34)],
+  { kind: "put", one: 1, two: 0 },
+  { kind: "put", one: 1, two: 0 },
+  { kind: "put", one: 0, two: 2 },
+  { kind: "put", one: 1, two: 0 },
+  { kind: "put", one: 0, two: 4 },
+  { kind: "put", one: 0, two: 0 },
+  { kind: "fold", one: 0, two: 0 },
+  { kind: "put", one: 0, two: 0 },
+  { kind: "put", one: 1, two: 34 },
 ];
 
 describe("document: concurrent edits of one text", () => {
