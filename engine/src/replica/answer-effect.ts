@@ -100,20 +100,20 @@ const answerers: Answerers = {
   },
   "begin-snapshot": beginSnapshot,
   "read-page": readPage,
-  "apply-pages": async (options, { tenant, pages, ownAfter, peerVersion, tables, offers }) => {
+  "apply-pages": async (options, { tenant, pages, ownAfter, peerVersion, tables, offers, goesOn }) => {
     const [first] = pages;
     if (first !== undefined) {
       const chunks = pages.map(({ chunk }) => chunk);
       const peer = parentNode(options);
-      await options.ports.storage.applySnapshot(peer, chunks, first.at, ownAfter, { peerVersion, tables, offers });
+      await options.ports.storage.applySnapshot(peer, chunks, first.at, ownAfter, { peerVersion, tables, offers, goesOn });
       options.onStored?.();
     }
     return work({ type: "page-applied", tenant });
   },
   "answer-comparison": async ({ ports }, effect) =>
     work({ type: "comparison-answered", answer: await answerComparison(ports, effect) }),
-  "finish-snapshot": async (options, { at }) => {
-    await options.ports.storage.finishSnapshot(parentNode(options), at);
+  "finish-snapshot": async (options, { at, goesOn }) => {
+    await options.ports.storage.finishSnapshot(parentNode(options), at, goesOn);
     return work({ type: "snapshot-finished", tenant: at.tenant });
   },
 };

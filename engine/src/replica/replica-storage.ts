@@ -203,6 +203,8 @@ export interface SnapshotPeer {
   readonly tables?: readonly string[] | null;
   /** True when the parent has lost what we have: what its pages lack goes into our log as an offer, and stays. Default false. */
   readonly offers?: boolean;
+  /** True when the pages follow on others that are stored: without these they are refused as `unavailable`. Default false. */
+  readonly goesOn?: boolean;
 }
 
 /** A snapshot that was interrupted, or is still to be asked for: where its tail begins and where it goes on. */
@@ -298,6 +300,9 @@ export interface ReplicaStorage {
   ): Promise<void>;
   /** Where an unfinished snapshot from this peer stands, or null. One that a peer of another version began does not count. */
   unfinishedSnapshot(peer: string, tenant: string, peerVersion?: number): Promise<UnfinishedSnapshot | null>;
-  /** The snapshot is complete: the received cursor is `at`, and the log goes on from there. */
-  finishSnapshot(peer: string, at: Cursor): Promise<void>;
+  /**
+   * The snapshot is complete: the received cursor is `at`, and the log goes on from there. With `goesOn` its pages must be stored still, as
+   * `SnapshotPeer` says.
+   */
+  finishSnapshot(peer: string, at: Cursor, goesOn?: boolean): Promise<void>;
 }

@@ -236,7 +236,7 @@ export class SqlReplicaStorage implements ReplicaStorage {
     other: SnapshotPeer = {},
   ): Promise<SnapshotChunk | null> {
     const nowMs = this.#clock.nowMs();
-    const peer = { peerVersion: this.#env.lens.version, tables: null, offers: false, ...other };
+    const peer = { peerVersion: this.#env.lens.version, tables: null, offers: false, goesOn: false, ...other };
     return await readSnapshot(this.#database, this.#env, { grant, tenant, cursor, bytesMax, nowMs, ...peer });
   }
 
@@ -247,7 +247,7 @@ export class SqlReplicaStorage implements ReplicaStorage {
     ownAfter?: number,
     other: SnapshotPeer = {},
   ): Promise<void> {
-    const from = { peerVersion: this.#env.lens.version, tables: null, offers: false, ...other };
+    const from = { peerVersion: this.#env.lens.version, tables: null, offers: false, goesOn: false, ...other };
     await applySnapshot(this.#database, this.#env, { peer, chunks, at, ownAfter: ownAfter ?? null, ...from });
   }
 
@@ -259,8 +259,8 @@ export class SqlReplicaStorage implements ReplicaStorage {
     return await unfinishedSnapshot(this.#database, peer, tenant, peerVersion);
   }
 
-  async finishSnapshot(peer: string, at: Cursor): Promise<void> {
-    await finishSnapshot(this.#database, this.#env, peer, at);
+  async finishSnapshot(peer: string, at: Cursor, goesOn = false): Promise<void> {
+    await finishSnapshot(this.#database, this.#env, { peer, at, goesOn });
   }
 
   /** Which ranges of a child's rows are otherwise here. */

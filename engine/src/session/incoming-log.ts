@@ -56,6 +56,7 @@ export function incomingLog(
     snapshotTables: null,
     unfinished: unfinished ?? null,
     ownAfter: 0,
+    paged: false,
     // All pages were read before this head.
     fillUntil: stillFilling ? head.position : null,
     parts:
@@ -146,7 +147,10 @@ export function applyNext(state: Replication, tenant: string): Handled {
   if (first.type === "probe") return applyProbe(state, { ...log, queue }, first.after);
   if (first.type === "page") return applyPages(state, log);
   const applying = { bytes: 0, upTo: first.done.at.position };
-  return { state: withIncoming(state, { ...log, queue, applying }), effects: [{ type: "finish-snapshot", at: first.done.at }] };
+  return {
+    state: withIncoming(state, { ...log, queue, applying }),
+    effects: [{ type: "finish-snapshot", at: first.done.at, goesOn: log.paged }],
+  };
 }
 
 /** Applies the pages that wait, up to a number of rows, in one transaction: many tables have no rows at all. */
@@ -162,7 +166,12 @@ function applyPages(state: Replication, log: IncomingLog): Handled {
     rows += item.page.chunk.change.rowCount;
   }
   return {
-    state: withIncoming(state, { ...log, queue: log.queue.slice(pages.length), applying: { bytes, upTo: log.position } }),
+    state: withIncoming(state, {
+      ...log,
+      queue: log.queue.slice(pages.length),
+      applying: { bytes, upTo: log.position },
+      paged: true,
+    }),
     effects: [
       {
         type: "apply-pages",
@@ -172,6 +181,7 @@ function applyPages(state: Replication, log: IncomingLog): Handled {
         peerVersion: state.peerVersion,
         tables: log.snapshotTables,
         offers: log.offers,
+        goesOn: log.paged,
       },
     ],
   };

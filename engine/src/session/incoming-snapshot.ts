@@ -24,6 +24,7 @@ export function requestSnapshot(state: Replication, tenant: string): Handled {
     snapshotTables: tables,
     unfinished: null,
     ownAfter,
+    paged: resumed !== undefined,
     fillUntil: "unknown",
   } as const;
   const next = { ...log, ...asked, rejects, parts: null };

@@ -124,6 +124,8 @@ export interface IncomingLog {
   readonly unfinished: UnfinishedSnapshot | null;
   /** The position of our own log that the parent certainly had when it read the pages of the snapshot. */
   readonly ownAfter: number;
+  /** Pages of the snapshot in progress are stored, or are being stored: those that follow count only beside them. */
+  readonly paged: boolean;
   /** The parent has lost commits of this log that we have: what its snapshot lacks is offered to it. */
   readonly offers: boolean;
   /** An earlier life of the log under which our cursor is stored; null when it is of the present one. */

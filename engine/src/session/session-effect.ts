@@ -84,8 +84,10 @@ export type SessionEffect =
       readonly tables: readonly string[] | null;
       /** What the parent lacks is offered to it. */
       readonly offers: boolean;
+      /** They follow on pages that are stored already. */
+      readonly goesOn: boolean;
     }
-  | { readonly type: "finish-snapshot"; readonly at: Cursor }
+  | { readonly type: "finish-snapshot"; readonly at: Cursor; readonly goesOn: boolean }
   | { readonly type: "take-grant"; readonly tenant: string; readonly granted: string }
   | { readonly type: "answer-comparison"; readonly peer: string; readonly grant: Grant; readonly question: ComparisonQuestion }
 

@@ -65,8 +65,10 @@ it("applies the pages of a snapshot that wait in one go, up to the rows of one a
   });
   const tables = (): readonly string[] =>
     child.effects.flatMap((effect) => (effect.type === "apply-pages" ? effect.pages.map(({ chunk }) => chunk.change.table) : []));
+  const goesOn = (): boolean | undefined => child.effects.find((effect) => effect.type === "apply-pages")?.goesOn;
   child.frame(page("a", 0), 100);
   expect(tables()).toEqual(["a"]);
+  expect(goesOn()).toBe(false);
   for (const [table, rows] of [
     ["b", 6_000],
     ["c", 0],
@@ -79,6 +81,7 @@ it("applies the pages of a snapshot that wait in one go, up to the rows of one a
   child.work({ type: "page-applied", tenant });
   expect(child.sent("credit")[0]?.bytes).toBe(100);
   expect(tables()).toEqual(["b", "c", "d"]);
+  expect(goesOn()).toBe(true);
   child.work({ type: "page-applied", tenant });
   expect(child.sent("credit")[0]?.bytes).toBe(300);
   expect(tables()).toEqual(["e"]);

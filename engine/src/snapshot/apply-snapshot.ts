@@ -63,6 +63,7 @@ export async function applySnapshot(database: Database, env: ReplicaEnvironment,
   const { tenant } = at;
   await database.transaction(async (tx) => {
     const { before, acknowledged, isAhead, head } = await openSnapshot(tx, peer, tenant, pages.ownAfter);
+    if (pages.goesOn) checkGoesOn(before, tenant);
     const resumes =
       before?.at.incarnation === at.incarnation &&
       before.at.position === at.position &&
@@ -144,6 +145,14 @@ async function unsentWrites(
   );
   const names = new Set(rows.map(({ name }) => name));
   return ({ stamp, node }) => names.has(`${String(stamp)} ${node}`);
+}
+
+/**
+ * Our logs may have begun anew since the session asked for these pages, and with them everything that comes from the parent: then the pages
+ * before these are none of the present life, and what they had not yet would be missing for good.
+ */
+function checkGoesOn(before: StoredSnapshot | null, tenant: string): void {
+  if (before === null) throw new HayloftError("unavailable", { tenant, reason: "the snapshot begins anew" });
 }
 
 interface OpenSnapshot {
@@ -425,9 +434,14 @@ export async function unfinishedSnapshot(
  * The snapshot is complete: the received cursor is `at`. On a relay a place in the log, which is in no stream, stands for the
  * rows that came: children that have not passed it are behind the horizon and take a snapshot of their own.
  */
-export async function finishSnapshot(database: Database, env: ReplicaEnvironment, peer: string, at: Cursor): Promise<void> {
+export async function finishSnapshot(
+  database: Database,
+  env: ReplicaEnvironment,
+  { peer, at, goesOn }: { readonly peer: string; readonly at: Cursor; readonly goesOn: boolean },
+): Promise<void> {
   await database.transaction(async (tx) => {
     await beginApplying(tx);
+    if (goesOn) checkGoesOn(await storedSnapshot(tx, peer, at.tenant, true), at.tenant);
     await forgetGone(tx, env, peer, at.tenant);
     await tx.query(
       `insert into hayloft.peer (node_id, tenant_id, relation, received_incarnation, received_position) values ($1::uuid, $2, 'parent', $3::uuid, $4::bigint)

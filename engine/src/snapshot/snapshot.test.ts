@@ -3,6 +3,7 @@ import { CrashError, failingDatabase } from "../apply/failing-database.ts";
 import { BARN, exchange, newReading, pullDown, pushUp, TENANT, TestReplica } from "../apply/test-replica.ts";
 import { fill, position } from "./fill-replica.ts";
 import { newId } from "../identity/new-id.ts";
+import { beginIncarnations } from "../incarnation/begin-incarnation.ts";
 import { pruneLog } from "../log/prune-log.ts";
 import type { SnapshotChunk, SnapshotCursor } from "../replica/replica-storage.ts";
 import { eachDatabase } from "../testing/each-database.ts";
@@ -47,6 +48,29 @@ eachDatabase("snapshot", (open) => {
     expect(await edge.digest([...SHARED, "barn"])).toEqual(await cloud.digest([...SHARED, "barn"]));
     await edge.sql("update note set title = 'edge' where title like 'n3%'");
     await exchange(edge, cloud);
+    expect(await edge.digest(SHARED)).toEqual(await cloud.digest(SHARED));
+    await Promise.all([cloud.close(), edge.close()]);
+  });
+
+  it("F-C6 F-C7 pages, and the end, of a snapshot that was asked for before our logs began anew are refused", async () => {
+    const cloud = await filledCloud(open);
+    const edge = await TestReplica.open(open, "edge");
+    const at = await position(cloud);
+    const first = await cloud.storage.readSnapshot(edge.grant(), TENANT, null, 400);
+    const second = await cloud.storage.readSnapshot(edge.grant(), TENANT, first?.next ?? null, 400);
+    if (first === null || second === null) throw new Error("the snapshot has two pages");
+    const goesOn = { goesOn: true };
+    await edge.storage.applySnapshot(cloud.nodeId, [first], at, 0);
+    await edge.storage.applySnapshot(cloud.nodeId, [second], at, 0, goesOn);
+    await edge.sql("update hayloft.peer set relation = 'parent'");
+    await edge.database.transaction(async (tx) => await beginIncarnations(tx, { cause: "diverged", hasParent: true }));
+    await expect(edge.storage.applySnapshot(cloud.nodeId, [second], at, 0, goesOn)).rejects.toMatchObject({
+      code: "unavailable",
+    });
+    await expect(edge.storage.finishSnapshot(cloud.nodeId, at, true)).rejects.toMatchObject({ code: "unavailable" });
+    expect(await edge.storage.unfinishedSnapshot(cloud.nodeId, TENANT)).toBeNull();
+    expect(await edge.storage.receivedCursors(cloud.nodeId)).toEqual([]);
+    await fill(edge, cloud);
     expect(await edge.digest(SHARED)).toEqual(await cloud.digest(SHARED));
     await Promise.all([cloud.close(), edge.close()]);
   });
