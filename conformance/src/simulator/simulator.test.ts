@@ -4,7 +4,7 @@ import { simulate } from "./simulate.ts";
 
 /** More with `node conformance/dist/simulator/main.js --seeds 1000`. */
 const seeds = Number(process.env["HAYLOFT_SEEDS"] ?? "24");
-const chaosMs = 12_000;
+const chaosMs = 20_000;
 
 describe("simulation of three tiers", () => {
   it(`keeps all promises for ${String(seeds)} seeds`, { timeout: 600_000 }, async () => {
@@ -36,9 +36,9 @@ describe("simulation of three tiers", () => {
 
   it("O19 gives the same events for the same seed", async () => {
     const [first, second, other] = [
-      await simulate({ seed: 7, chaosMs: 5_000 }),
-      await simulate({ seed: 7, chaosMs: 5_000 }),
-      await simulate({ seed: 8, chaosMs: 5_000 }),
+      await simulate({ seed: 7, chaosMs }),
+      await simulate({ seed: 7, chaosMs }),
+      await simulate({ seed: 8, chaosMs }),
     ];
     expect(second).toEqual(first);
     expect(other.hash).not.toBe(first.hash);
