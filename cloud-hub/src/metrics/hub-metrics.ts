@@ -1,9 +1,10 @@
 import type { HeldCount } from "@hayloft/engine";
 import type { PoolUse } from "@hayloft/engine/postgres";
-import { Counter, Gauge, Registry, collectDefaultMetrics } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
 import type { MediaFigures } from "@hayloft/schema";
 import type { HubOverview } from "../admin/hub-overview.ts";
 import type { NodeView } from "../admin/nodes.ts";
+import { processFigures } from "./process-figures.ts";
 
 /** What is known at one scrape; null where the database did not answer. */
 export interface MetricsSnapshot {
@@ -24,6 +25,7 @@ const STATES = ["online", "late", "silent", "lost", "never", "revoked"] as const
 /** The hub's figures in the Prometheus format. One instance per hub, so that two hubs in one process do not mix. */
 export class HubMetrics {
   readonly #registry = new Registry();
+  readonly #process = processFigures();
   readonly #gauges: Readonly<Record<string, Gauge>>;
   readonly #nodeGauges: Readonly<Record<"lag" | "contact" | "skew" | "up", Gauge>>;
   readonly #states: Gauge;
@@ -36,7 +38,6 @@ export class HubMetrics {
     const registers = [this.#registry];
     const gauge = (name: string, help: string, labelNames: readonly string[] = []): Gauge =>
       new Gauge({ name, help, labelNames, registers });
-    collectDefaultMetrics({ register: this.#registry });
     this.#gauges = {
       ready: gauge("hub_ready", "1 when the hub can serve: the database answers and no shutdown is under way."),
       connected: gauge("sync_connected", "Nodes with a session at this process."),
@@ -110,7 +111,7 @@ export class HubMetrics {
     this.#setNodes(snapshot.nodes ?? [], snapshot.nowMs);
     this.#setMedia(snapshot.media);
     this.#setHeld(snapshot.held ?? [], snapshot.nowMs);
-    return await this.#registry.metrics();
+    return await Registry.merge([this.#process, this.#registry]).metrics();
   }
 
   #set(name: string, value: number | undefined): void {

@@ -1,5 +1,6 @@
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { EdgeStatus } from "../daemon/edge-status.ts";
+import { processFigures } from "./process-figures.ts";
 
 /**
  * The daemon's metrics in Prometheus text form. Counters are fed by what happens; gauges are set from the status when
@@ -7,6 +8,7 @@ import type { EdgeStatus } from "../daemon/edge-status.ts";
  */
 export class EdgeMetrics {
   readonly #registry = new Registry();
+  readonly #process = processFigures();
   readonly #ingress = this.#counter("ingress_messages_total", "Messages taken from devices.", ["outcome"]);
   readonly #refused = this.#counter("ingress_refused_total", "Refused messages by reason.", ["reason"]);
   readonly #dedupeDeleted = this.#counter("ingress_dedupe_deleted_total", "Forgotten event ids after their time.", []);
@@ -63,10 +65,6 @@ export class EdgeMetrics {
   readonly #backupFailing = this.#gauge("backup_failing", "1 when the last attempt to make a backup failed.");
   readonly #ready = this.#gauge("edge_ready", "1 while database and broker work.");
 
-  constructor() {
-    collectDefaultMetrics({ register: this.#registry });
-  }
-
   get contentType(): string {
     return this.#registry.contentType;
   }
@@ -118,7 +116,7 @@ export class EdgeMetrics {
     const states = { present, missing, damaged, failing, awaited: media.awaited + media.announced, to_send: media.toSend };
     for (const [state, count] of Object.entries(states)) this.#pictures.set({ state }, count);
     if (databaseBytes !== null) this.#dbSize.set(databaseBytes);
-    return this.#registry.metrics();
+    return Registry.merge([this.#process, this.#registry]).metrics();
   }
 
   #counter<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Counter<Label> {
