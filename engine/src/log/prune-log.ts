@@ -86,7 +86,7 @@ async function pruneDerived(tx: SqlSession, catalog: Catalog, tenant: string, be
     [tenant, outcomesBefore],
   );
   await tx.query(
-    `delete from hayloft.row_state where tenant_id = $1 and deleted and stamps ? '$cells'
+    `delete from hayloft.row_state where tenant_id = $1 and deleted and dead
       and table_name = any($3::text[]) and (stamps -> '$deleted' ->> 0)::bigint < least($2::bigint, (select min(stamp) from hayloft.commit where tenant_id = $1))`,
     [tenant, BigInt(before.getTime()) << 16n, [...catalog.byName.keys()]],
   );

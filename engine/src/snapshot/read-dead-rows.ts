@@ -42,7 +42,7 @@ export async function readDeadRows(
   const { rows } = await database.query<{ row_key: string; stamps: string }>(
     `select s.row_key, s.stamps::text as stamps from hayloft.row_state as s
     cross join lateral jsonb_populate_record(null::${sqlName(plan.table.name)}, ${cells}) as t
-    where s.tenant_id = $1 and s.table_name = $2 and s.row_key > $3 and s.stamps ? '$cells' and s.stamps ? '$deleted'${known.join("")}${visibleSql(env.plans, plan, "t", grant, parameters)}
+    where s.tenant_id = $1 and s.table_name = $2 and s.row_key > $3 and s.dead and s.deleted${known.join("")}${visibleSql(env.plans, plan, "t", grant, parameters)}
     order by s.row_key limit ${String(DEAD_ROWS_MAX)}`,
     parameters,
   );

@@ -6,7 +6,7 @@ import { engineQuarantine } from "./engine-quarantine.ts";
 import { engineMemory } from "./engine-memory.ts";
 import { engineSeal } from "./engine-seal.ts";
 import { engineTables } from "./engine-tables.ts";
-import { rowStateDdl } from "./row-state-ddl.ts";
+import { deadRowsApartDdl, rowStateDdl } from "./row-state-ddl.ts";
 import { scopeTables } from "./scope-tables.ts";
 import { stagedPartsDdl } from "./staged-parts-ddl.ts";
 import type { Migration } from "../migrate/migration.ts";
@@ -27,4 +27,5 @@ export const engineMigrations: readonly Migration[] = [
   { name: "hayloft_0009_clock", sql: engineClock },
   { name: "hayloft_0010_row_state", sql: rowStateDdl },
   { name: "hayloft_0011_dead_rows", sql: deadRowsDdl },
+  { name: "hayloft_0012_dead_rows_apart", sql: deadRowsApartDdl },
 ];

@@ -36,13 +36,13 @@ export function checkReinserts(
     return `(_before -> ${rowName(table)} ->> ${sqlText(name)})::${sqlTypeText(type)} AS ${sqlName(name)}`;
   });
   const cases = guards.map((guard, index) => `WHEN ${guard.when} THEN ${index + 1}`);
-  const dead = `SELECT 1 FROM hayloft.row_state s WHERE s.table_name = ${sqlText(table.name)} AND s.stamps ? '$cells'`;
+  const dead = `SELECT 1 FROM hayloft.row_state s WHERE s.table_name = ${sqlText(table.name)} AND s.dead`;
   // Mostly no row of the table was ever deleted, and then this is one look into an empty index.
   return `
   IF EXISTS (${dead} AND s.tenant_id = _tenant) OR (_last IS DISTINCT FROM _tenant AND EXISTS (${dead})) THEN
     SELECT array_agg(DISTINCT n.${sqlName(table.scope.tenant)}), array_agg(${rowKey(table)}) INTO _tenants, _keys FROM new_rows n;
     SELECT jsonb_object_agg(s.tenant_id || E'\\x1f' || s.row_key, s.stamps -> '$cells') INTO _before FROM hayloft.row_state s
-      WHERE s.table_name = ${sqlText(table.name)} AND s.tenant_id = ANY (_tenants) AND s.row_key = ANY (_keys) AND s.stamps ? '$cells';
+      WHERE s.table_name = ${sqlText(table.name)} AND s.tenant_id = ANY (_tenants) AND s.row_key = ANY (_keys) AND s.dead;
     SELECT max(CASE ${cases.join(" ")} END) INTO _refused FROM new_rows n CROSS JOIN LATERAL (SELECT ${cells.join(", ")}) o
       WHERE _before ? ${rowName(table)};${raises(guards).replaceAll("\n  ", "\n    ")}
   END IF;`;
