@@ -62,8 +62,11 @@ function histories(top: SimNode, written: readonly Written[], mayBeGone: readonl
     const commit = finalCommit(item);
     for (const change of commit.changes) add(found, commit, change);
   }
-  for (const { commit, refused } of mayBeGone)
-    for (const change of commit.changes) if (!refused && isTracedAt(top, commit, change)) add(found, commit, change);
+  for (const item of mayBeGone) {
+    if (item.refused) continue;
+    const commit = finalCommit(item);
+    for (const change of commit.changes) if (isTracedAt(top, commit, change)) add(found, commit, change);
+  }
   return found;
 }
 

@@ -18,6 +18,8 @@ export interface Written {
   readonly events: readonly string[];
   /** Its author's disk was put back before the parent had it: it may be gone, unless it was on its way. */
   readonly mayBeGone?: true;
+  /** As its author had it last, before a disk without it was put back. */
+  readonly last?: Commit;
 }
 
 /** Checks what must hold at every moment, while it happens. */
@@ -236,7 +238,8 @@ function checkWritten(written: Written, nodes: readonly SimNode[], top: SimNode)
   if (parent === undefined) return;
   const first = nameOf(commit);
   // A copy gives what its parent may not have another name; the parent may have got it under both.
-  const renamed = nameOf(finalCommit(written));
+  const last = finalCommit(written);
+  const renamed = nameOf(last);
   const isUnder = (name: string): boolean => top.store.effects.has(name) || parent.store.outcomes.has(name);
   const name = isUnder(renamed) ? renamed : first;
   const here = node.store.outcomes.get(name);
@@ -254,6 +257,7 @@ function checkWritten(written: Written, nodes: readonly SimNode[], top: SimNode)
   if (refused) return;
   if (top.store.effects.get(name) !== 1)
     throw new Violation("O3", `${name} had ${String(top.store.effects.get(name) ?? 0)} effects at the top`);
+  if (!top.store.holds(last)) throw new Violation("O2", `another commit has the name ${name} at the top`);
   for (const id of events) {
     const state = top.store.rows.get(rowName(commit.tenant, "event", id));
     if (state === undefined || !isPresent(state)) throw new Violation("O2", `an event of ${name} is missing at the top`);

@@ -1,7 +1,6 @@
-import type { ChainPoint, Commit, Cursor, EndedLife, HistoryCheck, LogHead, LogHorizon, LogLife } from "@hayloft/engine";
+import type { ChainPoint, Cursor, EndedLife, HistoryCheck, LogHead, LogHorizon, LogLife } from "@hayloft/engine";
 import { commitHash, firstPreviousHash, type MarkKey, markOf, readMark, sameBytes, sha256 } from "@hayloft/engine";
 import type { Log, SimStore } from "./sim-store.ts";
-import { nameOf } from "./sim-store.ts";
 
 /** The part of the storage that tells copies and older images of a database from the one that its peers know. */
 export class SimHistory {
@@ -150,7 +149,8 @@ export class SimHistory {
       const unhashed = { ...entry.commit, origin: fresh, seq, previousHash: hash };
       const commit = { ...unhashed, hash: commitHash(unhashed, sha256) };
       hash = commit.hash;
-      this.#renameOne(entry.commit, commit);
+      // Under the old name the commit of another copy may come.
+      this.store.rename(entry.commit, commit);
       return { ...entry, commit };
     });
     const mark = this.store.origin(tenant, old);
@@ -160,12 +160,5 @@ export class SimHistory {
     log.incarnation = fresh;
     log.seq = seq;
     log.hash = hash;
-  }
-
-  /** Under the old name the commit of another copy may come. */
-  #renameOne(before: Commit, after: Commit): void {
-    const { effects } = this.store;
-    effects.set(nameOf(after), effects.get(nameOf(before)) ?? 0);
-    effects.delete(nameOf(before));
   }
 }

@@ -102,7 +102,7 @@ function joinOffered(
   const book = new LossBook();
   book.add(offer, joined, true);
   store.journal.take(book);
-  store.cameWithout(change.table, key, joined.losers, incoming);
+  store.cameWithout(change.table, key, { before, after: joined.state, incoming });
   store.rows.set(id, joined.state);
   store.raiseStamp(offer.tenant, latestStamp(joined.state));
   return before === EMPTY_ROW || writeRowState(before, plan) !== writeRowState(joined.state, plan);

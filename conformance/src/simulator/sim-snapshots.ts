@@ -119,13 +119,17 @@ export class SimSnapshots extends SimHistory {
     for (const [index, key] of rowKeys(change, plan).entries()) {
       const id = rowName(tenant, change.table, key);
       const incoming = readRowState(rowValues(change, index), stamps?.[index] ?? null, plan);
-      const joined = foldRow(plan, [key], this.store.rows.get(id) ?? EMPTY_ROW, incoming);
+      const before = this.store.rows.get(id) ?? EMPTY_ROW;
+      const joined = foldRow(plan, [key], before, incoming);
       this.store.rows.set(id, joined.state);
       this.store.raiseStamp(tenant, latestStamp(joined.state));
-      this.#replaced(joined.losers, own);
-      // Whoever overwrites it here before the tail has brought its commit has seen it, and the tail does not know that.
-      for (const [column, { stamp, node }] of incoming.cells)
-        this.store.cameEarly.add(writeName({ table: change.table, key: [key], column, written: { stamp, node } }));
+      // Whoever overwrites here what came, before the tail has brought its commit, has seen it, and the tail does not know that.
+      this.store.cameWithout(
+        change.table,
+        key,
+        { before, after: joined.state, incoming },
+        this.#noteReplaced(joined.losers, own),
+      );
     }
     this.store.peer(peer, tenant).snapshot = next === null ? null : { at, cursor: next };
     if (offers) this.#offer(peer, tenant, [...missing, richerHere(this.store, chunk)]);
@@ -142,15 +146,18 @@ export class SimSnapshots extends SimHistory {
     offerRows(this.store, tenant, left, this.store.node);
   }
 
-  /** Of what a page replaces only our own work certainly lost that the parent had not seen. */
-  #replaced(losers: readonly Loser[], own: readonly Commit[]): void {
+  /** Of what a page replaces only our own work certainly lost that the parent had not seen. Returns the names of these writes. */
+  #noteReplaced(losers: readonly Loser[], own: readonly Commit[]): ReadonlySet<string> {
     const book = new LossBook();
+    const noted = new Set<string>();
     for (const loser of losers.filter(({ lost }) => lost === "existing")) {
       const commit = own.find(({ stamp, node }) => stamp === loser.loser.stamp && node === loser.loser.node);
-      if (commit === undefined) this.store.unknownBySnapshot.add(writeName(writeOfLoser(loser)));
-      else book.lose(commit, loser);
+      if (commit === undefined) continue;
+      book.lose(commit, loser);
+      noted.add(writeName(writeOfLoser(loser)));
     }
     this.store.journal.take(book);
+    return noted;
   }
 
   #unacknowledged(peer: string, tenant: string): readonly Commit[] {

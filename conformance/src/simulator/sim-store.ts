@@ -4,12 +4,12 @@ import type {
   Cursor,
   ErrorCode,
   LogHead,
-  Loser,
   Outcome,
   RowPlan,
   RowState,
   SnapshotCursor,
   StagedCommit,
+  Stamp,
 } from "@hayloft/engine";
 import {
   commitHash,
@@ -24,6 +24,7 @@ import {
   mergeClock,
   rowKeys,
   rowPlan,
+  sameBytes,
   sha256,
   startClock,
   stateOfChange,
@@ -34,7 +35,6 @@ import {
   columnOf,
   withoutOverwritten,
   writeName,
-  writeOfLoser,
 } from "@hayloft/engine";
 import { captureRow, type RowStatement } from "@hayloft/engine/testing";
 import type { MixedTable, SimTable } from "./sim-catalog.ts";
@@ -130,6 +130,8 @@ export class SimStore {
   readonly recoveries = new Map<string, { readonly peer: string; readonly tenant: string; isOpen: boolean }>();
   /** How often the rows of a commit were written; more than once is a broken promise. */
   readonly effects = new Map<string, number>();
+  /** The commit that has a name here, by its hash: copies give one name to different commits. */
+  readonly #hashes = new Map<string, Uint8Array>();
   readonly node: string;
   readonly tier: string;
   readonly newIncarnation: () => string;
@@ -159,6 +161,7 @@ export class SimStore {
     fill(image.judged, this.judged, same);
     fill(image.recoveries, this.recoveries, (item) => ({ ...item }));
     fill(image.effects, this.effects, same);
+    fill(image.#hashes, this.#hashes, same);
     for (const name of this.unknownBySnapshot) image.unknownBySnapshot.add(name);
     for (const name of this.cameEarly) image.cameEarly.add(name);
     image.journal = this.journal.copy();
@@ -242,6 +245,21 @@ export class SimStore {
     return this.log(commit.tenant).entries.find(({ first }) => first === commit)?.commit ?? null;
   }
 
+  /** Whether this very commit came here, and no other one with its name: applied, or refused. */
+  holds(commit: Commit): boolean {
+    const name = nameOf(commit);
+    const hash = this.#hashes.get(name) ?? this.judged.get(name)?.hash;
+    return hash !== undefined && sameBytes(hash, commit.hash);
+  }
+
+  /** A commit of this log has another name. */
+  rename(before: Commit, after: Commit): void {
+    this.effects.set(nameOf(after), this.effects.get(nameOf(before)) ?? 0);
+    this.effects.delete(nameOf(before));
+    this.#hashes.set(nameOf(after), after.hash);
+    this.#hashes.delete(nameOf(before));
+  }
+
   /** The row as it is here. */
   state(tenant: string, table: SimTable, key: string): RowState {
     return this.rows.get(rowName(tenant, table, key)) ?? EMPTY_ROW;
@@ -310,6 +328,7 @@ export class SimStore {
   writeRows(commit: Commit): boolean {
     const name = nameOf(commit);
     this.effects.set(name, (this.effects.get(name) ?? 0) + 1);
+    this.#hashes.set(name, commit.hash);
     this.raiseStamp(commit.tenant, commit.stamp);
     let lost = false;
     for (const change of commit.changes) lost = this.#writeChange(change, commit) || lost;
@@ -328,18 +347,31 @@ export class SimStore {
       const existing = isTruth ? here : withoutOverwritten(here, incoming, commit, { op: change.op, plan });
       const joined = foldRow(plan, [key], existing, incoming, { seen: seenOf(index), isTruth });
       this.rows.set(id, joined.state);
-      if (isTruth) this.cameWithout(change.table, key, joined.losers, incoming);
+      if (isTruth) this.cameWithout(change.table, key, { before: existing, after: joined.state, incoming });
       book.add(commit, joined, isTruth);
     }
     this.journal.take(book);
     return book.merged.size > 0;
   }
 
-  /** A row came without the commits that made it, so nobody here knows what their writers had seen. */
-  cameWithout(table: string, key: string, losers: readonly Loser[], incoming: RowState): void {
-    for (const loser of losers) if (loser.lost === "existing") this.unknownBySnapshot.add(writeName(writeOfLoser(loser)));
-    for (const [column, { stamp, node }] of incoming.cells)
-      this.cameEarly.add(writeName({ table, key: [key], column, written: { stamp, node } }));
+  /**
+   * A row came without the commits that made it, so nobody here knows what their writers had seen, nor what came between; `noted` are
+   * writes of which it is known all the same.
+   */
+  cameWithout(
+    table: string,
+    key: string,
+    { before, after, incoming }: { readonly before: RowState; readonly after: RowState; readonly incoming: RowState },
+    noted: ReadonlySet<string> = new Set(),
+  ): void {
+    const name = (column: string, { stamp, node }: Stamp): string =>
+      writeName({ table, key: [key], column, written: { stamp, node } });
+    for (const [column, register] of before.cells) {
+      const next = after.cells.get(column);
+      const isReplaced = next?.stamp !== register.stamp || next.node !== register.node;
+      if (isReplaced && !noted.has(name(column, register))) this.unknownBySnapshot.add(name(column, register));
+    }
+    for (const [column, register] of incoming.cells) this.cameEarly.add(name(column, register));
   }
 
   /** The authority's rows: what a refused commit wrote is taken back, and they are merged in. */

@@ -1,14 +1,15 @@
 import type { Dial, NodeRegistry } from "@hayloft/engine";
-import { HayloftError, sameBytes } from "@hayloft/engine";
+import { HayloftError } from "@hayloft/engine";
 import { AlwaysChecker, checkFinally, unrest } from "./checkers.ts";
 import { drawDiskFaults, drawFaults, noFaults } from "./faults.ts";
 import type { DiskFaults, Faults } from "./faults.ts";
+import { finalCommit } from "./final-commit.ts";
 import { FaultyWire } from "./faulty-wire.ts";
 import type { FaultCounts } from "./faulty-wire.ts";
 import { Random } from "./random.ts";
 import { SimKeys } from "./sim-identity.ts";
 import { SimNode, soundStorage } from "./sim-node.ts";
-import { nameOf, type SimStore } from "./sim-store.ts";
+import type { SimStore } from "./sim-store.ts";
 import type { MakeStorage, NodeSpec, NodeWorld } from "./sim-node.ts";
 import { Violation } from "./violation.ts";
 import { VirtualTime } from "./virtual-time.ts";
@@ -134,15 +135,9 @@ class Run {
 
   #final(): Violation | null {
     try {
-      const { effects } = this.#nodeNamed("hub").store;
+      const { store } = this.#nodeNamed("hub");
       const mayBeGone = new Set(
-        this.#workload.written.filter((item) => {
-          if (item.mayBeGone !== true) return false;
-          // Nobody had seen the name, so another commit may have it now.
-          const { commit, node } = item;
-          const named = node.store.log(commit.tenant).entries.find((entry) => nameOf(entry.commit) === nameOf(commit));
-          return !effects.has(nameOf(commit)) || (named !== undefined && !sameBytes(named.commit.hash, commit.hash));
-        }),
+        this.#workload.written.filter((item) => item.mayBeGone === true && !store.holds(finalCommit(item))),
       );
       checkFinally(
         this.#nodes,
@@ -214,7 +209,8 @@ class Run {
       });
     }
     if (clones) {
-      const node = random.pick(leaves);
+      // What two copies of a disk with a wrong clock have both not sent, each stamps otherwise (decision 0035).
+      const node = random.pick(leaves.filter((leaf) => !this.#drawn.clockAhead || leaf !== this.#nodes.at(-1)));
       this.#time.after(early(), () => this.#copyDisk(node, random));
     }
   }
@@ -225,13 +221,7 @@ class Run {
     this.#counts.restores += 1;
     node.crash();
     const parent = this.#nodeNamed(node.spec.parent ?? "");
-    const held = new Set(node.store.log(node.spec.tenant ?? "").entries.map(({ commit }) => nameOf(commit)));
-    const kept = new Set(image.log(node.spec.tenant ?? "").entries.map(({ commit }) => nameOf(commit)));
-    this.#workload.lose(node, (commit) => {
-      const name = nameOf(node.store.now(commit) ?? commit);
-      const [origin = "", seq = "0"] = name.split(" ");
-      return held.has(name) && !kept.has(name) && parent.store.origin(commit.tenant, origin).seq < Number(seq);
-    });
+    this.#workload.lose(node, image, (commit) => !parent.store.holds(commit));
     node.restore(image);
     this.#checker.forget(node);
     node.start();

@@ -6,7 +6,7 @@ import { historyColumns, statementCells } from "@hayloft/engine/testing";
 import { mixedTables, sharedTenant } from "./sim-catalog.ts";
 import type { SimNode } from "./sim-node.ts";
 import { POISON } from "./sim-refusal.ts";
-import { type MixedStatement, nameOf, planOf, type Row } from "./sim-store.ts";
+import { type MixedStatement, nameOf, planOf, type Row, type SimStore } from "./sim-store.ts";
 
 /** What the nodes write: few keys and many writers, so that they meet. */
 export class Workload {
@@ -23,10 +23,13 @@ export class Workload {
     this.#tenants = tenants;
   }
 
-  /** Of what a node wrote some may be lost with its disk. */
-  lose(node: SimNode, isLost: (commit: Commit) => boolean): void {
+  /** Before a node's disk is put back to an image: of what the image does not hold, some may be lost. */
+  lose(node: SimNode, image: SimStore, isLost: (commit: Commit) => boolean): void {
     this.#lastEvent.delete(node.spec.name);
-    this.written = this.written.map((item) => (item.node === node && isLost(item.commit) ? { ...item, mayBeGone: true } : item));
+    this.written = this.written.map((item) => {
+      const last = item.node === node && image.now(item.commit) === null ? node.store.now(item.commit) : null;
+      return last === null ? item : { ...item, last, ...(isLost(last) && { mayBeGone: true }) };
+    });
   }
 
   /** One transaction at the node. */
