@@ -144,7 +144,7 @@ async function lossesOf({ database }: Tier, ledger: Ledger): Promise<readonly Lo
   const { rows } = await database.query<Loss>(
     `select table_name || ' ' || row_key || ' ' || column_name as cell, loser_value as value, id::text as name
      from hayloft.loss where tenant_id = $1 and row_key = any($2::text[]) and not superseded and rule <> 'restamp'
-       and column_name not in ('run', '$deleted') order by 3`,
+       order by 3`,
     [TENANT, keys],
   );
   return rows;

@@ -4,17 +4,7 @@ import { HayloftError } from "../error/hayloft-error.ts";
 import { contentDiffers } from "../merge/append-only.ts";
 import { LossBook } from "../journal/loss-book.ts";
 import { takenBackLosers } from "../journal/taken-back.ts";
-import { foldRow } from "../merge/join-rows.ts";
-import {
-  columnOf,
-  isReplacement,
-  rowKeys,
-  stateOfChange,
-  STAMPS_COLUMN,
-  takenBack,
-  withoutOverwritten,
-  withoutStamp,
-} from "../merge/row-change.ts";
+import { columnOf, isReplacement, rowKeys, stateOfChange, STAMPS_COLUMN, takenBack, withoutStamp } from "../merge/row-change.ts";
 import { seenReader } from "../merge/row-seen.ts";
 import { isTooLate } from "../merge/memory/memory.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
@@ -25,6 +15,7 @@ import { ROW_BYTES_MAX } from "../protocol/limits.ts";
 import type { ApplyRequest } from "../replica/replica-storage.ts";
 import type { SqlSession } from "../store/database.ts";
 import { type BatchItem, RefusedCommits, type Surprises } from "./batch.ts";
+import { CommitWorks } from "./commit-works.ts";
 import { takeAsSeen } from "./write-as-seen.ts";
 import { keyParts, readRows, type StoredRow, writeRows } from "./row-store.ts";
 
@@ -121,8 +112,7 @@ function foldItems(
 ): { readonly after: ReadonlyMap<string, RowState>; readonly book: LossBook } {
   const after = new Map<string, RowState>([...before].map(([key, { state }]) => [key, state]));
   const book = new LossBook();
-  const lastCommit = new Map<string, Commit>();
-  const goneBefore = new Map<string, RowState["gone"]>();
+  const works = new CommitWorks(plan, book);
   const refused = new Map<Commit, ErrorCode>();
   for (const { commit, change } of items) {
     const { stamp, node, author, tier } = commit;
@@ -134,6 +124,7 @@ function foldItems(
       const current = after.get(key) ?? EMPTY_ROW;
       const back = takenBack(change, row);
       const replaced = isReplacement(change, row);
+      if (change.op === "evict" || isTruth || replaced || back !== null) works.end(key);
       const existing = replaced ? EMPTY_ROW : back === null ? current : withoutStamp(current, back, plan);
       const incoming = stateOfChange(change, row, written, plan);
       if (change.op === "evict" || isUnknownThere(replaced || back !== null, incoming)) {
@@ -151,33 +142,22 @@ function foldItems(
         continue;
       }
       if (back === null && !replaced && refusesContent(plan, existing, incoming)) refused.set(commit, "refused-content");
-      const isRepeated = lastCommit.get(key) === commit;
-      lastCommit.set(key, commit);
-      if (!isRepeated) goneBefore.set(key, existing.gone);
-      const soFar = { op: change.op, plan, goneBefore: isRepeated ? goneBefore.get(key) : undefined };
-      const folded = foldRow(
-        plan,
-        keyParts(key),
-        isTruth ? existing : withoutOverwritten(existing, incoming, written, soFar),
-        incoming,
-        {
-          seen: seenOf(row),
-          isTruth,
-          isRepeated,
-        },
-      );
-      if (from === "child" && overflows(plan, incoming, folded.state)) {
+      const state = isTruth
+        ? works.takeTruth(key, commit, existing, incoming)
+        : works.take(key, commit, { op: change.op, existing, incoming, seen: seenOf(row) });
+      if (from === "child" && overflows(plan, incoming, state)) {
         refused.set(commit, "refused-document");
         continue;
       }
       // Columns of several writers may add up to a row that fits no page.
-      if (from === "child" && rowBytes(folded.state) > ROW_BYTES_MAX) refused.set(commit, "row-too-large");
-      after.set(key, folded.state);
-      book.add(commit, folded, isTruth);
-      if (back !== null)
-        for (const loser of takenBackLosers(plan, keyParts(key), current, folded.state, back)) book.lose(null, loser);
+      if (from === "child" && rowBytes(state) > ROW_BYTES_MAX) refused.set(commit, "row-too-large");
+      after.set(key, state);
+      if (back === null) continue;
+      works.end(key);
+      for (const loser of takenBackLosers(plan, keyParts(key), current, state, back)) book.lose(null, loser);
     }
   }
   if (refused.size > 0) throw new RefusedCommits(refused);
+  works.endAll();
   return { after, book };
 }

@@ -77,3 +77,31 @@ it("who deletes, inserts again or updates what he has seen makes nobody lose, un
     expect(await cloud.sql(`select name from ${table} where id = 'third'`)).toEqual([{ name: "again" }]);
   }
 });
+
+/** Statements of one transaction in each of the tables. */
+const together = async (replica: TestReplica, row: string, ...statements: readonly string[]): Promise<void> =>
+  await replica.database.transaction(async (tx) => {
+    for (const table of tables) for (const sql of statements) await tx.query(sql.replace("$table", table), [row]);
+  });
+
+it("of a row that one transaction deletes and inserts again nothing is lost that its writer saw, nor the delete", async () => {
+  const { cloud, edge, tablet, settle } = farm;
+  await each(edge, "fourth", INSERT);
+  await settle();
+  await each(cloud, "fourth", "update $table set heads = heads + 1 where id = $1");
+  await together(tablet, "fourth", "delete from $table where id = $1", INSERT.replace("'old'", "'new'"));
+  await settle();
+  for (const table of tables) expect([table, await lostOf(table, "fourth")]).toEqual([table, []]);
+});
+
+it("of a row that one transaction changes and deletes the delete alone can lose", async () => {
+  const { cloud, edge, tablet, settle } = farm;
+  await each(edge, "fifth", INSERT);
+  await settle();
+  await together(tablet, "fifth", "update $table set name = 'given up' where id = $1", "delete from $table where id = $1");
+  await each(cloud, "fifth", "update $table set name = 'after the delete' where id = $1");
+  await settle();
+  expect(await lostOf("pen", "fifth")).toEqual([tombstone("$deleted", null)]);
+  expect(await lostOf("gate", "fifth")).toEqual([tombstone("name", "after the delete")]);
+  expect(await lostOf("herd", "fifth")).toEqual([tombstone("$deleted", null)]);
+});

@@ -45,8 +45,6 @@ export interface FoldContext {
   readonly seen: Seen | null;
   /** True when it is the authority's row and no edit. */
   readonly isTruth: boolean;
-  /** True when the same commit changed the row before: what it had seen then is known. */
-  readonly isRepeated?: boolean;
 }
 
 const ORDINARY: FoldContext = { seen: null, isTruth: false };
@@ -96,8 +94,8 @@ export function joinRowStates(plan: RowPlan, left: RowState, right: RowState): R
     : state;
 }
 
-/** What the losers of one row are worked out from. */
-interface Fold {
+/** What the losers of one row are worked out from. Several changes of one commit to a row are one `incoming`. */
+export interface Fold {
   readonly plan: RowPlan;
   readonly key: readonly string[];
   readonly existing: RowState;
@@ -122,7 +120,8 @@ function incomingLosers({ plan, key, incoming, joined }: Fold): Loser[] {
   const { deleted } = joined;
   const absent = deleted !== null && !isPresent(joined, plan);
   for (const [column, register] of incoming.cells) {
-    if (register.stamp === 0n) continue;
+    // What the commit itself deleted again its writer gave up.
+    if (register.stamp === 0n || incoming.deleted !== null) continue;
     const winner = joined.cells.get(column) ?? register;
     // What was done to a cell with memory is in the memory, whatever value comes out of it.
     const remembers = plan.memory.has(column);
@@ -131,7 +130,7 @@ function incomingLosers({ plan, key, incoming, joined }: Fold): Loser[] {
       losers.push({ ...base, rule: plan.ruleOf(column).kind, winner });
     } else if (absent) losers.push({ ...base, rule: "tombstone", winner: { value: null, ...deleted } });
   }
-  if (incoming.deleted !== null && incoming.cells.size === 0 && isPresent(joined, plan)) {
+  if (incoming.deleted !== null && isPresent(joined, plan)) {
     losers.push({
       table: plan.table.name,
       key,
@@ -188,8 +187,8 @@ function revivedLosers({ plan, key, existing, incoming, joined, context }: Fold)
 }
 
 /** What the writer saw and replaced, where that is not what was here: it may be, or come to be, in the journal as lost. */
-function supersededWrites({ plan, key, existing, incoming, context: { seen, isRepeated } }: Fold): CellWrite[] {
-  if (seen === null || isRepeated === true) return [];
+function supersededWrites({ plan, key, existing, incoming, context: { seen } }: Fold): CellWrite[] {
+  if (seen === null) return [];
   const table = plan.table.name;
   // The values of a row that is gone may have been noted as lost to its delete.
   const wasThere = isPresent(existing, plan);
@@ -218,18 +217,22 @@ export function foldRow(
   incoming: RowState,
   context: FoldContext = ORDINARY,
 ): JoinedRow {
-  const state = joinRowStates(plan, existing, incoming);
-  const fold: Fold = { plan, key, existing, incoming, joined: state, context };
+  const joined = joinRowStates(plan, existing, incoming);
+  return { state: joined, ...lossesOf({ plan, key, existing, incoming, joined, context }) };
+}
+
+/** What lost when `joined` came out of the other two. */
+export function lossesOf(fold: Fold): Omit<JoinedRow, "state"> {
+  const { plan, key, existing, joined, context } = fold;
   const wasThere = isPresent(existing, plan);
   // What of the authority's row loses here came, or comes, in a commit of its own.
   const losers = context.isTruth ? [] : incomingLosers(fold);
   losers.push(...(wasThere ? existingLosers(fold) : revivedLosers(fold)));
   const mayReturn = context.isTruth || (!wasThere && existing.deleted !== null);
   return {
-    state,
     losers,
     superseded: supersededWrites(fold),
-    standing: mayReturn && isPresent(state, plan) ? standingCells(plan, key, state) : [],
+    standing: mayReturn && isPresent(joined, plan) ? standingCells(plan, key, joined) : [],
   };
 }
 

@@ -10,6 +10,12 @@ export interface Seen {
   readonly deleted: Stamp | null;
 }
 
+/** What the writer of several changes saw before the first of them; null where none of them says. */
+export function joinRowSeen(first: Seen | null, next: Seen | null): Seen | null {
+  if (first === null || next === null) return first ?? next;
+  return { cells: new Map([...next.cells, ...first.cells]), deleted: first.deleted ?? next.deleted };
+}
+
 /** A `$seen` text, read. */
 export type SeenDocument = Readonly<Record<string, readonly [string, string]>>;
 
