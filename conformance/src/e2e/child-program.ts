@@ -20,17 +20,42 @@ export class ChildProgram {
   readonly #child: ChildProcess;
   #output = "";
   #ended = false;
+  #listening: { readonly text: string; readonly listener: () => void } | null = null;
 
   constructor(args: readonly string[]) {
     this.#child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.on("data", (chunk: Buffer) => {
         this.#output += chunk.toString();
+        if (this.#listening !== null && this.#output.includes(this.#listening.text)) {
+          const { listener } = this.#listening;
+          this.#listening = null;
+          listener();
+        }
       });
     }
+    // A run that fails leaves no program behind.
+    const kill = (): void => void this.#child.kill("SIGKILL");
+    process.once("exit", kill);
     this.#child.once("exit", () => {
       this.#ended = true;
+      process.off("exit", kill);
     });
+  }
+
+  /** What it has printed. */
+  get output(): string {
+    return this.#output;
+  }
+
+  /** Throws with its output when it has ended. */
+  check(): void {
+    if (this.#ended) throw new Error(`the program ended: ${this.#output}`);
+  }
+
+  /** Calls the listener once when the program has printed the text. */
+  onPrinted(text: string, listener: () => void): void {
+    this.#listening = { text, listener };
   }
 
   /** Waits until `/api/ready` answers. */
@@ -38,7 +63,7 @@ export class ChildProgram {
     await until(
       "the program is ready",
       async () => {
-        if (this.#ended) throw new Error(`the program ended: ${this.#output}`);
+        this.check();
         const response = await fetch(`${url}/api/ready`).catch(() => null);
         return response?.status === 200;
       },
