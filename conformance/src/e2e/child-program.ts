@@ -2,6 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
+import { BRIEF_NODE } from "@hayloft/engine/testing";
 import { until } from "./until.ts";
 
 /** A port that was free a moment ago. */
@@ -23,7 +24,7 @@ export class ChildProgram {
   #listening: { readonly text: string; readonly listener: () => void } | null = null;
 
   constructor(args: readonly string[]) {
-    this.#child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+    this.#child = spawn(process.execPath, [...BRIEF_NODE, ...args], { stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.on("data", (chunk: Buffer) => {
         this.#output += chunk.toString();

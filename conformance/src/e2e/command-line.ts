@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { BRIEF_NODE } from "@hayloft/engine/testing";
 import type { TestEdge } from "./test-edge.ts";
 import type { TestHub } from "./test-hub.ts";
 
@@ -15,7 +16,7 @@ interface CommandResult {
 }
 
 async function run(args: readonly string[], cwd: string): Promise<CommandResult> {
-  const child = spawn(process.execPath, args, { cwd, env: { PATH: process.env["PATH"] ?? "" } });
+  const child = spawn(process.execPath, [...BRIEF_NODE, ...args], { cwd, env: { PATH: process.env["PATH"] ?? "" } });
   let [out, err] = ["", ""];
   child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => (err += chunk.toString()));

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
+import { BRIEF_NODE } from "@hayloft/engine/testing";
 import { until } from "./edge-fixture.ts";
 
 const BIN = path.resolve(import.meta.dirname, "../../bin/hayloft-edge.js");
@@ -23,7 +24,7 @@ export class EdgeProcess {
   output = "";
 
   constructor(args: readonly string[]) {
-    this.#child = spawn(process.execPath, [BIN, ...args], {
+    this.#child = spawn(process.execPath, [...BRIEF_NODE, BIN, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "" },
     });

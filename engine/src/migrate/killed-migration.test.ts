@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { expect, it, vi } from "vitest";
 import { openPgliteDatabase } from "../store/pglite/open-pglite-database.ts";
+import { BRIEF_NODE } from "../testing/brief-node.ts";
 import { fleetVersions } from "../testing/fleet-versions.ts";
 import { tempDir } from "../testing/temp-dir.ts";
 import { compareCatalog } from "./compare-catalog.ts";
@@ -19,7 +20,7 @@ it("F-A8 S11.4 a process that is killed in the middle of a migration leaves the 
   await before.query("insert into note (tenant_id, id, body) values ('t', 'a', 'unsent')");
   await before.close();
 
-  const run = (killBefore: number) => spawnSync(process.execPath, [program, dataDir, String(killBefore)], { encoding: "utf8" });
+  const run = (killBefore: number) => spawnSync(process.execPath, [...BRIEF_NODE, program, dataDir, String(killBefore)], { encoding: "utf8" });
   for (const statement of [6, 14, 22]) {
     expect({ statement, signal: run(statement).signal }).toEqual({ statement, signal: "SIGKILL" });
     const left = await openPgliteDatabase({ dataDir });
@@ -47,7 +48,7 @@ it("F-A1 a process that is killed before its commit has written nothing, and bur
   await before.query(write, ["before"]);
   await before.close();
   const writer = new URL("../testing/killed-writer-program.js", import.meta.url).pathname;
-  expect(spawnSync(process.execPath, [writer, dataDir]).signal).toBe("SIGKILL");
+  expect(spawnSync(process.execPath, [...BRIEF_NODE, writer, dataDir]).signal).toBe("SIGKILL");
   const after = await openPgliteDatabase({ dataDir });
   await after.query(write, ["after"]);
   const notes = await after.query<{ id: string }>("select id from note order by id");

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { BRIEF_NODE } from "./brief-node.ts";
 import type { CutMode, DiskOperation } from "./recorded-disk.ts";
 import { RecordedDisk } from "./recorded-disk.ts";
 
@@ -15,7 +16,7 @@ export async function recordProgram(
   },
 ): Promise<readonly DiskOperation[]> {
   const preload = new URL("./power-recorder.js", import.meta.url).href;
-  const child = spawn(process.execPath, ["--import", preload, program.pathname, ...options.args], {
+  const child = spawn(process.execPath, [...BRIEF_NODE, "--import", preload, program.pathname, ...options.args], {
     stdio: ["ignore", "ignore", "inherit"],
     env: { ...process.env, HAYLOFT_POWER_ROOT: options.root, HAYLOFT_POWER_RECORD: options.record },
   });

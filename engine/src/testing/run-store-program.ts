@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { onTestFinished } from "vitest";
+import { BRIEF_NODE } from "./brief-node.ts";
 
 /** A running `store-program`. */
 export interface StoreProgram {
@@ -25,7 +26,7 @@ export interface StoreProgramOptions {
 export function runStoreProgram(options: StoreProgramOptions): StoreProgram {
   const program = new URL("./store-program.js", import.meta.url).pathname;
   const preload = options.faultsDir === undefined ? [] : ["--import", new URL("./file-faults.js", import.meta.url).href];
-  const args = [...preload, program, options.dataDir, String(options.durable ?? true), String(options.rows ?? 0)];
+  const args = [...BRIEF_NODE, ...preload, program, options.dataDir, String(options.durable ?? true), String(options.rows ?? 0)];
   const child = spawn(process.execPath, args, {
     stdio: ["pipe", "pipe", "inherit"],
     env: { ...process.env, ...(options.faultsDir === undefined ? {} : { HAYLOFT_FILE_FAULTS: options.faultsDir }) },

@@ -5,6 +5,7 @@ import { describe, expect, it, vi } from "vitest";
 import { compareCatalog } from "../../migrate/compare-catalog.ts";
 import { migrate } from "../../migrate/migrate.ts";
 import { replicaRebuild } from "../../migrate/rebuild-database.ts";
+import { BRIEF_NODE } from "../../testing/brief-node.ts";
 import { fleetVersions } from "../../testing/fleet-versions.ts";
 import { tempDir } from "../../testing/temp-dir.ts";
 import type { Database } from "../database.ts";
@@ -48,7 +49,7 @@ describe("a store of another PGlite", () => {
     const { dataDir, pgdata, before } = await oldStore("0.4.9");
     const steps: readonly UpgradeStep[] = ["found", "built", "copied", "verified", "marked", "set-aside"];
     for (const step of steps) {
-      const { stdout, signal } = spawnSync(process.execPath, [program, dataDir, step], { encoding: "utf8" });
+      const { stdout, signal } = spawnSync(process.execPath, [...BRIEF_NODE, program, dataDir, step], { encoding: "utf8" });
       expect({ step, signal, last: stdout.trim().split("\n").at(-1) }).toEqual({ step, signal: "SIGKILL", last: step });
       // Until the switch the old directory is what it was; then it stands aside.
       const old = step === "set-aside" ? `${pgdata}.previous` : pgdata;
