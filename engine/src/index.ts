@@ -81,9 +81,11 @@ export { chainOf, footprintOf, splitDependants, tieTo, type Footprint, type Held
 export * from "./receipt/read-receipt.ts";
 export * from "./replica/sql-replica-storage.ts";
 export * from "./merge/join-rows.ts";
+export { latestOpsSeen } from "./merge/memory/row-ops.ts";
 export * from "./merge/row-change.ts";
 export * from "./merge/row-plan.ts";
 export * from "./merge/row-state.ts";
+export * from "./merge/without-writes.ts";
 export * from "./replica/peer-network.ts";
 export * from "./replica/session-ports.ts";
 export * from "./session/local-side.ts";

@@ -24,7 +24,7 @@ import { planOf, rowName, type SimStore } from "./sim-store.ts";
 export const tablesInOrder = Object.keys(simTables) as SimTable[];
 
 /** Keys of one table. */
-interface Keys {
+export interface Keys {
   readonly table: string;
   readonly keys: readonly string[];
 }
@@ -56,10 +56,10 @@ export function richerHere(store: SimStore, { tenant, change, stamps }: Snapshot
   return { table: change.table, keys };
 }
 
-/** Puts rows as they are here into our log, for the parent. `via` is where they came from: not sent back there. */
-export function offerRows(store: SimStore, tenant: string, of: readonly Keys[], via: string): void {
-  const changes = of.flatMap(({ table, keys }) => rowsOf(store, tenant, table, keys)).map(asOffer);
-  if (changes.length === 0) return;
+/** Puts rows into our log, for the parent. `via` is where they came from: not sent back there. */
+export function offerRows(store: SimStore, tenant: string, rows: readonly Change[], via: string): void {
+  if (rows.length === 0) return;
+  const changes = rows.map(asOffer);
   const log = store.log(tenant);
   const unhashed: Commit = {
     tenant,
@@ -83,7 +83,7 @@ export function applyOffer(store: SimStore, offer: Commit, peer: string, isRecov
     const change = withoutOffer(offered);
     if (!isRecovering && !simTables[change.table as SimTable].writers.includes(offer.tier)) continue;
     const changed = rowKeys(change, planOf(change.table)).filter((key, row) => joinOffered(store, offer, { change, key, row }));
-    offerRows(store, offer.tenant, [{ table: change.table, keys: changed }], peer);
+    offerRows(store, offer.tenant, rowsOf(store, offer.tenant, change.table, changed), peer);
   }
 }
 

@@ -4,19 +4,21 @@ import { planOf, rowName, type SimStore } from "./sim-store.ts";
 
 /** Rows as they are here, with what is known of their cells. */
 export function rowsOf(store: SimStore, tenant: string, table: string, keys: readonly string[]): readonly Change[] {
+  return keys.map((key) => rowAs(tenant, table, key, store.rows.get(rowName(tenant, table, key))));
+}
+
+/** A row in one of its states, with what is known of its cells. */
+export function rowAs(tenant: string, table: string, key: string, state: RowState | undefined): Change {
   const plan = planOf(table);
-  return keys.map((key): Change => {
-    const state = store.rows.get(rowName(tenant, table, key));
-    if (state === undefined || !isPresent(state, plan)) return absentRow(tenant, table, key, state);
-    const cells = [...state.cells];
-    return {
-      table,
-      op: "insert",
-      columns: ["tenant_id", "id", ...cells.map(([column]) => column), "$stamps"],
-      values: [[tenant], [key], ...cells.map(([, register]) => [register.value]), [writeRowState(state, plan)]],
-      rowCount: 1,
-    };
-  });
+  if (state === undefined || !isPresent(state, plan)) return absentRow(tenant, table, key, state);
+  const cells = [...state.cells];
+  return {
+    table,
+    op: "insert",
+    columns: ["tenant_id", "id", ...cells.map(([column]) => column), "$stamps"],
+    values: [[tenant], [key], ...cells.map(([, register]) => [register.value]), [writeRowState(state, plan)]],
+    rowCount: 1,
+  };
 }
 
 /** The answer for a row that is not here: what is left of it when it was deleted. */

@@ -4,28 +4,33 @@ import type {
   Cursor,
   Grant,
   Loser,
+  RowState,
   SnapshotChunk,
   SnapshotCursor,
   SnapshotPeer,
+  Stamp,
   UnfinishedSnapshot,
 } from "@hayloft/engine";
 import {
+  covers,
   EMPTY_ROW,
   foldRow,
   HayloftError,
+  isOffer,
   latestStamp,
   LossBook,
   readRowState,
   rowKeys,
   rowValues,
+  withoutWrites,
   writeName,
   writeOfLoser,
   writeRowState,
 } from "@hayloft/engine";
 import { sharedTenant, type SimTable } from "./sim-catalog.ts";
 import { SimHistory } from "./sim-history.ts";
-import { offerRows, richerHere, rowsBetween, tablesInOrder } from "./sim-offers.ts";
-import { rowsOf } from "./sim-rows.ts";
+import { type Keys, offerRows, richerHere, rowsBetween, tablesInOrder } from "./sim-offers.ts";
+import { rowAs, rowsOf } from "./sim-rows.ts";
 import { planOf, rowName, type SimStore } from "./sim-store.ts";
 
 /** The part of the storage that reads and takes snapshots. */
@@ -132,18 +137,32 @@ export class SimSnapshots extends SimHistory {
       );
     }
     this.store.peer(peer, tenant).snapshot = next === null ? null : { at, cursor: next };
-    if (offers) this.#offer(peer, tenant, [...missing, richerHere(this.store, chunk)]);
+    if (offers) this.#offer(peer, tenant, [...missing, richerHere(this.store, chunk)], statesOf(chunk));
   }
 
-  /** What we have more than a parent that was set back, unless our own work that goes up anyway touched it. */
-  #offer(peer: string, tenant: string, of: readonly { readonly table: string; readonly keys: readonly string[] }[]): void {
-    const own = new Set(
-      this.#unacknowledged(peer, tenant).flatMap(({ changes }) =>
-        changes.flatMap((change) => rowKeys(change, planOf(change.table)).map((key) => `${change.table} ${key}`)),
-      ),
+  /**
+   * What we have more than a parent that was set back: rows as they are here, and of those that unsent work has touched, which goes up
+   * anyway, what others did.
+   */
+  #offer(peer: string, tenant: string, of: readonly Keys[], there: ReadonlyMap<string, RowState>): void {
+    const after = this.store.peer(peer, tenant).acknowledged?.position ?? 0;
+    const unsent = this.store.log(tenant).entries.filter(({ position, via }) => position > after && via !== peer);
+    const offered = touchedBy(unsent.flatMap(({ commit }) => (isOffer(commit) ? [commit] : [])));
+    const work = unsent.flatMap(({ commit }) => (isOffer(commit) ? [] : [commit]));
+    const touched = touchedBy(work);
+    const isUnsent = (written: Stamp): boolean =>
+      work.some(({ stamp, node }) => stamp === written.stamp && node === written.node);
+    const rows = of.flatMap(({ table, keys }) =>
+      keys.flatMap((key) => {
+        const name = `${table} ${key}`;
+        if (offered.has(name)) return [];
+        if (!touched.has(name)) return rowsOf(this.store, tenant, table, [key]);
+        const plan = planOf(table);
+        const others = withoutWrites(this.store.rows.get(rowName(tenant, table, key)) ?? EMPTY_ROW, isUnsent, plan);
+        return !plan.merges || covers(there.get(name) ?? EMPTY_ROW, others, plan) ? [] : [rowAs(tenant, table, key, others)];
+      }),
     );
-    const left = of.map(({ table, keys }) => ({ table, keys: keys.filter((key) => !own.has(`${table} ${key}`)) }));
-    offerRows(this.store, tenant, left, this.store.node);
+    offerRows(this.store, tenant, rows, this.store.node);
   }
 
   /** Of what a page replaces only our own work certainly lost that the parent had not seen. Returns the names of these writes. */
@@ -180,4 +199,21 @@ export class SimSnapshots extends SimHistory {
     if (this.store.tier === "edge") this.store.markFilled(at.tenant, peer);
     this.committed();
   }
+}
+
+const touchedBy = (commits: readonly Commit[]): ReadonlySet<string> =>
+  new Set(
+    commits.flatMap(({ changes }) =>
+      changes.flatMap((change) => rowKeys(change, planOf(change.table)).map((key) => `${change.table} ${key}`)),
+    ),
+  );
+
+function statesOf({ change, stamps }: SnapshotChunk): ReadonlyMap<string, RowState> {
+  const plan = planOf(change.table);
+  return new Map(
+    rowKeys(change, plan).map((key, index) => [
+      `${change.table} ${key}`,
+      readRowState(rowValues(change, index), stamps?.[index] ?? null, plan),
+    ]),
+  );
 }

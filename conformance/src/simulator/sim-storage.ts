@@ -26,6 +26,7 @@ import {
   HayloftError,
   isOffer,
   isOffered,
+  latestOpsSeen,
   latestSeen,
   renameSeen,
   rowKeys,
@@ -334,7 +335,9 @@ export class SimStorage extends SimSnapshots implements ReplicaStorage {
         if (commit.origin === log.incarnation) previous = commit.hash;
         return entry;
       }
-      const seen = latestSeen(commit.changes, (stamp, node) => renamed.has(`${stamp} ${node}`));
+      const cells = latestSeen(commit.changes, (stamp, node) => renamed.has(`${stamp} ${node}`));
+      const ops = latestOpsSeen(commit.changes, () => false);
+      const seen = cells > ops ? cells : ops;
       if (seen > clock.last) clock = startClock(seen);
       const next = tickClock(clock, this.#nowMs());
       clock = next.clock;

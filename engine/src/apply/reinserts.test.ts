@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { stampOfMs } from "../clock/hybrid-clock.ts";
+import { isHayloftError } from "../error/hayloft-error.ts";
 import { freshPglite } from "../testing/fresh-pglite.ts";
 import { type MemoryFarm, openMemoryFarm } from "./memory-farm.ts";
-import { exchange, pullDown } from "./test-replica.ts";
+import { exchange, pullDown, pushUp, TENANT, type TestReplica } from "./test-replica.ts";
 
 const LOT = "select best, least, is_done, stage, first_by from lot where id like $1 order by id";
 
@@ -70,4 +72,28 @@ it("an insert that did not know how far the deleted row had come ends the same e
   await exchange(tablet, edge);
   await pullDown(tablet, edge);
   expect(await equal(farm, "apart")).toEqual([{ best: 20, least: 8, is_done: true, stage: "held", first_by: "cloud" }]);
+});
+
+it("F-C3 what is inserted again by a clock of tomorrow stays later than what its writer had seen when it is stamped anew", async () => {
+  const { cloud, edge, tablet, settle } = farm;
+  const put = (days: number): string => `insert into stock (tenant_id, id, days) values ('t1', 'tomorrow', ${String(days)})`;
+  const setClock = async (replica: TestReplica, aheadMs: number): Promise<void> =>
+    void (await replica.sql("update hayloft.head set stamp = $1 where tenant_id = 't1'", [stampOfMs(Date.now() + aheadMs)]));
+  await edge.sql(put(1));
+  await settle();
+  // The hub's clock is ahead as well, by less than matters.
+  await setClock(cloud, 60_000);
+  await setClock(tablet, 86_400_000);
+  await tablet.sql("delete from stock where id = 'tomorrow'");
+  await cloud.sql("update stock set days = 3 where id = 'tomorrow'");
+  await exchange(edge, cloud);
+  await pullDown(tablet, edge);
+  await tablet.sql(put(2));
+  await expect(pushUp(tablet, edge)).rejects.toSatisfy((error: unknown) => isHayloftError(error, "clock-ahead"));
+  await tablet.storage.restampUnacknowledged(edge.nodeId, TENANT);
+  await settle();
+  for (const replica of [cloud, edge, tablet]) {
+    expect(await replica.sql("select days from stock where id = 'tomorrow'")).toEqual([{ days: 2 }]);
+    expect(await replica.sql("select row_key from hayloft.open_review where row_key = 'tomorrow'")).toEqual([]);
+  }
 });

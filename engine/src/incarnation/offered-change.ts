@@ -14,6 +14,9 @@ export const asOffer = (change: Change): Change =>
     Array.from({ length: change.rowCount }, () => "t"),
   );
 
+/** SQL that is true for a row of `hayloft.change` that is an offer. */
+export const isOfferedSql = (change: string): string => `'${OFFER_COLUMN}' = any(string_to_array(${change}.columns, ','))`;
+
 export const isOffered = (change: Change): boolean => columnOf(change, OFFER_COLUMN) !== undefined;
 export const withoutOffer = (change: Change): Change => withoutColumn(change, OFFER_COLUMN);
 

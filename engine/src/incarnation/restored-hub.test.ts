@@ -91,4 +91,52 @@ describe("F-E5 a hub whose database is set back", () => {
     expect(report.children.reduce((sum, { rowsRestored }) => sum + rowsRestored, 0)).toBeGreaterThanOrEqual(4);
     expect(report.gone).toEqual([]);
   });
+
+  it("S9.4 gets back what others wrote in rows that the child has changed since", async () => {
+    const hub = new RestorableHub(harbour);
+    const hold = await ServerHold.make();
+    const before = await hub.start(await hold.open());
+    const north = await Ship.enrolled(before, await ServerHold.make());
+    await jot(before.hub, "log", "1");
+    await settle([before.hub, await north.start()], "", "log=1");
+    await hub.stop();
+    const backup = await hold.copy();
+
+    // After the backup: two rows of the hub, which the ship knows, and its own work on both, which it has not sent.
+    const later = await hub.start(await hold.open());
+    await jot(later.hub, "chart", "2");
+    await later.hub.database.query("update note set ship_id = 's1' where tenant_id = $1", [tenant]);
+    await north.stop();
+    const place = async (replica: HarbourReplica): Promise<unknown> =>
+      (
+        await replica.database.query(
+          `select n.id, n.ship_id, n.body, coalesce(s.stamps -> 'ship_id', s.stamps -> '$row') as placed, coalesce(s.stamps -> 'body', s.stamps -> '$row') as written
+          from note n
+          join hayloft.row_state s on s.tenant_id = n.tenant_id and s.table_name = 'note' and s.row_key = n.id order by n.id`,
+        )
+      ).rows;
+    const known = await place(later.hub);
+    const north2 = await north.start({ parent: later.parent });
+    await eventually(
+      async () => await place(north2),
+      (rows) => JSON.stringify(rows) === JSON.stringify(known),
+    );
+    await hub.stop();
+    await jot(north2, "log", "own 1");
+    await jot(north2, "chart", "own 2");
+    await north.stop();
+
+    const restored = await hub.start(await backup.open());
+    const ship = await north.start({ parent: restored.parent });
+    const mine = async (): Promise<string> => JSON.stringify(await place(ship));
+    // With the stamps, so that whatever is written from now on ends the same here and there.
+    await eventually(
+      async () => ({ theirs: JSON.stringify(await place(restored.hub)), ours: await mine() }),
+      ({ theirs, ours }) => theirs === ours && ours.includes("own 1"),
+    );
+    expect(await place(restored.hub)).toMatchObject([
+      { id: "chart", ship_id: "s1", body: "own 2" },
+      { id: "log", ship_id: "s1", body: "own 1" },
+    ]);
+  });
 });

@@ -13,19 +13,35 @@ import { asOffer } from "./offered-change.ts";
 const OFFER_ROWS = 200;
 const OFFER_BYTES = 256 * 1024;
 
-/** Puts rows as they are here into our log, for the parent; absent rows as deletes. `via` is where they came from: not sent back there. */
+/** Where offered rows belong, and where they came from: they are not sent back there. */
+interface OfferPlace {
+  readonly tenant: string;
+  readonly via: string;
+}
+
+/** Puts rows as they are here into our log, for the parent; absent rows as deletes. */
 export async function offerRows(
   tx: SqlSession,
   env: ReplicaEnvironment,
   plan: RowPlan,
-  { tenant, keys, via }: { readonly tenant: string; readonly keys: readonly string[]; readonly via: string },
+  { keys, ...place }: OfferPlace & { readonly keys: readonly string[] },
+): Promise<void> {
+  await offerChanges(tx, env, { ...place, keys }, async (some) => await readTruth(tx, plan, place.tenant, some, null));
+}
+
+/** Puts what `changesOf` says of rows into our log, in commits that a frame can hold. */
+export async function offerChanges(
+  tx: SqlSession,
+  env: ReplicaEnvironment,
+  { tenant, via, keys }: OfferPlace & { readonly keys: readonly string[] },
+  changesOf: (keys: readonly string[]) => Promise<readonly Change[]>,
 ): Promise<void> {
   for (let start = 0; start < keys.length; start += OFFER_ROWS) {
     const some = keys.slice(start, start + OFFER_ROWS);
-    const changes = await readTruth(tx, plan, tenant, some, null);
+    const changes = await changesOf(some);
     if (some.length > 1 && changesBytes(changes) > OFFER_BYTES) {
-      for (const key of some) await offerRows(tx, env, plan, { tenant, keys: [key], via });
-    } else {
+      for (const key of some) await offerChanges(tx, env, { tenant, via, keys: [key] }, changesOf);
+    } else if (changes.length > 0) {
       const { rows } = await tx.query<{ stamp: string }>(`select stamp::text as stamp from hayloft.lock_head($1)`, [tenant]);
       await keepForeign(tx, env, { tenant, peer: via, from: "child" }, [
         sealOffer(env, tenant, BigInt(rows[0]?.stamp ?? "0"), changes.map(asOffer)),

@@ -3,6 +3,7 @@ import { startClock, stampOfMs, tickClock } from "../clock/hybrid-clock.ts";
 import { commitHashOf, firstPreviousHash } from "../commit/commit-hash.ts";
 import type { Change, Commit } from "../commit/commit.ts";
 import { itemsOf, type Json, membersOf } from "../merge/memory/memory.ts";
+import { latestOpsSeen } from "../merge/memory/row-ops.ts";
 import { rowKeys } from "../merge/row-change.ts";
 import { GONE_FIELD, MEMORY_FIELD } from "../merge/row-state.ts";
 import { noteRestamps, type RestampedCommit } from "../journal/note-restamps.ts";
@@ -149,10 +150,11 @@ function newStamps(rows: readonly CommitRow[], changes: readonly PlacedChange[],
   for (const { row, change } of changes) byTxn.set(row.txn, [...(byTxn.get(row.txn) ?? []), change]);
   let clock = startClock(from.start);
   return rows.map((row) => {
-    const seen = latestSeen(
-      byTxn.get(row.txn) ?? [],
-      (stamp, node) => BigInt(stamp) > from.limit || old.has(stampName(stamp, node)),
-    );
+    const own = byTxn.get(row.txn) ?? [];
+    const cells = latestSeen(own, (stamp, node) => BigInt(stamp) > from.limit || old.has(stampName(stamp, node)));
+    // What was seen of the columns that merge operations is said with these, and of others' writes only.
+    const ops = latestOpsSeen(own, (stamp) => BigInt(stamp) > from.limit);
+    const seen = cells > ops ? cells : ops;
     const ticked = tickClock(seen > clock.last ? startClock(seen) : clock, from.nowMs);
     clock = ticked.clock;
     return ticked.stamp;

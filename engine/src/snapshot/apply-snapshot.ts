@@ -7,6 +7,7 @@ import { firstPreviousHash } from "../commit/commit-hash.ts";
 import type { Change, Commit } from "../commit/commit.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
 import { newId } from "../identity/new-id.ts";
+import { offerOthers } from "../incarnation/offer-others.ts";
 import { newerHere, richerHere } from "../incarnation/offers-of-page.ts";
 import { offerRows } from "../incarnation/seal-offer.ts";
 import { raiseStamp } from "../log/keep-foreign.ts";
@@ -14,7 +15,6 @@ import { acknowledgedPosition, acknowledgedSql, unacknowledgedKeys } from "../lo
 import { LossBook } from "../journal/loss-book.ts";
 import { recordLosses } from "../journal/record-losses.ts";
 import { foldRow, joinRowStates } from "../merge/join-rows.ts";
-import type { Stamp } from "../merge/register.ts";
 import { rowKeys, rowValues, STAMPS_COLUMN } from "../merge/row-change.ts";
 import { EMPTY_ROW, latestStamp, readRowState, type RowState } from "../merge/row-state.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
@@ -27,6 +27,7 @@ import { sqlName } from "../sql/sql-name.ts";
 import type { Database, SqlParameter, SqlSession } from "../store/database.ts";
 import { sqlstateOf } from "../store/sql-error.ts";
 import { afterKeySql } from "./page-query.ts";
+import { nothingUnsent, type Unsent, unsentWork } from "./unsent-work.ts";
 
 interface SnapshotPages extends Required<SnapshotPeer> {
   readonly peer: string;
@@ -76,15 +77,15 @@ export async function applySnapshot(database: Database, env: ReplicaEnvironment,
       const { change } = chunk;
       const plan = env.plans.get(change.table);
       if (plan === undefined) throw new HayloftError("refused-schema", { table: change.table });
-      const keys = isAhead ? await unacknowledgedKeys(tx, env, { tenant, peer, position: known }, plan) : nothing;
-      const own: Unsent = { keys, wrote: keys.size === 0 ? () => false : await unsentWrites(tx, tenant, peer, known) };
+      const behind = { tenant, peer, position: known };
+      const own = isAhead ? await unsentWork(tx, env, plan, behind, pages.offers) : nothingUnsent;
       if (pages.offers) {
         await takeOffering(tx, env, peer, plan, { chunk, from, own });
         from = chunk.next;
         continue;
       }
       if (plan.table.flow !== "up" && change.op !== "delete") {
-        const missing = await missingKeys(tx, plan, tenant, { change, from, next: chunk.next }, keys);
+        const missing = await missingKeys(tx, plan, tenant, { change, from, next: chunk.next }, own.keys);
         if (env.referenced.has(change.table)) gone[change.table] = [...(gone[change.table] ?? []), ...missing];
         else await forgetRows(tx, plan, tenant, missing);
       }
@@ -116,37 +117,17 @@ async function takeOffering(
   plan: RowPlan,
   page: { readonly chunk: SnapshotChunk; readonly from: SnapshotCursor | null; readonly own: Unsent },
 ): Promise<void> {
-  const { chunk, from } = page;
-  const own = page.own.keys;
+  const { chunk, from, own } = page;
   const { tenant, change, next } = chunk;
-  const missing = change.op === "delete" ? [] : await missingKeys(tx, plan, tenant, { change, from, next }, own);
-  const newer = plan.merges ? [] : (await newerHere(tx, env, plan, peer, chunk)).filter((key) => !own.has(key));
-  await writeChunk(tx, env, peer, plan, chunk, { ...page.own, keys: new Set([...own, ...newer]) });
-  const richer = plan.merges ? (await richerHere(tx, plan, chunk)).filter((key) => !own.has(key)) : [];
-  await offerRows(tx, env, plan, { tenant, keys: [...missing, ...newer, ...richer], via: env.nodeId });
-}
-
-const nothing: ReadonlySet<string> = new Set();
-
-/** What the peer did not have when it read the pages: the rows of one table that it touched, and whether it wrote a value. */
-interface Unsent {
-  readonly keys: ReadonlySet<string>;
-  readonly wrote: (written: Stamp) => boolean;
-}
-
-async function unsentWrites(
-  tx: SqlSession,
-  tenant: string,
-  peer: string,
-  position: number,
-): Promise<(written: Stamp) => boolean> {
-  const { rows } = await tx.query<{ name: string }>(
-    `select distinct c.stamp::text || ' ' || c.node_id::text as name from hayloft.commit c
-    where c.tenant_id = $1 and c.position > $2 and c.via is distinct from $3::uuid`,
-    [tenant, position, peer],
-  );
-  const names = new Set(rows.map(({ name }) => name));
-  return ({ stamp, node }) => names.has(`${String(stamp)} ${node}`);
+  const missing = change.op === "delete" ? [] : await missingKeys(tx, plan, tenant, { change, from, next }, new Set());
+  const newer = plan.merges ? [] : (await newerHere(tx, env, plan, peer, chunk)).filter((key) => !own.keys.has(key));
+  await writeChunk(tx, env, peer, plan, chunk, { ...own, keys: new Set([...own.keys, ...newer]) });
+  const richer = plan.merges ? await richerHere(tx, plan, chunk) : [];
+  const all = [...missing, ...newer, ...richer];
+  await offerRows(tx, env, plan, { tenant, keys: all.filter((key) => !own.keys.has(key)), via: env.nodeId });
+  // Rows of plain tables go up whole with the work on them.
+  const touched = plan.merges ? all.filter((key) => own.keys.has(key) && !own.offered.has(key)) : [];
+  if (touched.length > 0) await offerOthers(tx, env, plan, { chunk, keys: touched, isUnsent: own.wrote });
 }
 
 /**
