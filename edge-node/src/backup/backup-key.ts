@@ -1,5 +1,4 @@
 import { HayloftError } from "@hayloft/engine";
-import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { readSecret } from "../settings/read-secret.ts";
 
 /** Whom a backup is made for, and what opens it. */
@@ -22,6 +21,7 @@ export async function readBackupKey(setting: string, file: string): Promise<Back
   if (used.length === 0 || identities.length + recipients.length < used.length || used.length > 20) {
     throw new HayloftError("config-invalid", { setting, file, problem: "must hold 1 to 20 age keys or recipients, one a line" });
   }
+  const { identityToRecipient } = await import("age-encryption");
   try {
     const own = await Promise.all(identities.map(async (identity) => await identityToRecipient(identity)));
     return { identities, recipients: [...new Set([...recipients, ...own])] };
@@ -33,6 +33,7 @@ export async function readBackupKey(setting: string, file: string): Promise<Back
 
 /** A new key file's text: the key, and above it, as a comment, the recipient that a box needs to make backups for it. */
 export async function newKeyText(atMs: number): Promise<string> {
+  const { generateX25519Identity, identityToRecipient } = await import("age-encryption");
   const identity = await generateX25519Identity();
   return `# made ${new Date(atMs).toISOString()}\n# recipient: ${await identityToRecipient(identity)}\n${identity}\n`;
 }

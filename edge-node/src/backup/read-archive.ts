@@ -6,7 +6,6 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { HayloftError } from "@hayloft/engine";
 import { diskError } from "@hayloft/engine/blob";
-import { Decrypter } from "age-encryption";
 import { extract } from "tar-stream";
 
 export interface ArchiveEntry {
@@ -51,6 +50,7 @@ export async function readArchive(
 }
 
 async function decrypted(file: string, identities: readonly string[]): Promise<ReadableStream<Uint8Array>> {
+  const { Decrypter } = await import("age-encryption");
   const decrypter = new Decrypter();
   for (const identity of identities) decrypter.addIdentity(identity);
   try {

@@ -9,7 +9,6 @@ import { createGzip } from "node:zlib";
 import { HayloftError } from "@hayloft/engine";
 import { diskError } from "@hayloft/engine/blob";
 import { syncPath } from "@hayloft/engine/pglite";
-import { Encrypter } from "age-encryption";
 import { pack as tarPack, type Pack } from "tar-stream";
 
 /** Takes files and directories in their order. */
@@ -64,6 +63,8 @@ async function writeParts(
   fill: (sink: ArchiveSink) => Promise<void>,
 ): Promise<{ readonly sizeBytes: number; readonly sha256: string }> {
   const pack = tarPack();
+  // Loaded when there is something to encrypt, so that the daemon is ready sooner.
+  const { Encrypter } = await import("age-encryption");
   const encrypter = new Encrypter();
   for (const recipient of recipients) encrypter.addRecipient(recipient);
   // Level 1: pages of a database shrink nearly as far as with more effort, at several times the speed.

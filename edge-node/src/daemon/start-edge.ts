@@ -9,7 +9,6 @@ import { auditQuarantine, farmCatalog, farmMigrations } from "@hayloft/schema";
 import { BackupKeeper } from "../backup/backup-keeper.ts";
 import { refuseUnfinishedRestore } from "../backup/restore-backup.ts";
 import { startEmbeddedBroker } from "../broker/embedded-broker.ts";
-import { connectExternalBroker } from "../broker/external-broker.ts";
 import type { Broker } from "../broker/mqtt-message.ts";
 import { EdgeMetrics } from "../http/edge-metrics.ts";
 import { edgeRoutes } from "../http/edge-routes.ts";
@@ -246,12 +245,13 @@ function createIngress(config: EdgeConfig, { database, tenant, clock, log, metri
   });
 }
 
-function startBroker(config: EdgeConfig, nodeId: string, ingress: Ingress, log: EdgeLog): Promise<Broker> {
+async function startBroker(config: EdgeConfig, nodeId: string, ingress: Ingress, log: EdgeLog): Promise<Broker> {
   if (config["mqtt.url"] === null) {
     const onEvent = ({ kind, ...ids }: { readonly kind: string }): void => log.write("warn", kind, ids);
     return startEmbeddedBroker({ config, take: ingress.take, onEvent });
   }
   const onProblem = (reason: string): void => log.write("warn", "broker-problem", { reason });
+  const { connectExternalBroker } = await import("../broker/external-broker.ts");
   return connectExternalBroker({ config, nodeId, take: ingress.take, onProblem });
 }
 

@@ -1,4 +1,5 @@
-import sharp, { type Sharp } from "sharp";
+import type sharp from "sharp";
+import type { Sharp } from "sharp";
 
 export type ImageType = "image/jpeg" | "image/png" | "image/webp";
 
@@ -32,9 +33,16 @@ const SECONDS_MAX = 20;
 const BYTES_MAX = { preview: 200_000, thumbnail: 30_000 } as const;
 const QUALITIES = [78, 60, 40, 20] as const;
 
-// One image at a time and nothing kept: the barn's machine has other things to do.
-sharp.concurrency(1);
-sharp.cache(false);
+let library: Promise<typeof sharp> | null = null;
+
+/** Loaded with the first picture, so that the daemon is ready sooner. */
+async function loadSharp(): Promise<typeof sharp> {
+  const { default: loaded } = await import("sharp");
+  // One image at a time and nothing kept: the barn's machine has other things to do.
+  loaded.concurrency(1);
+  loaded.cache(false);
+  return loaded;
+}
 
 /** The type of an image by its first bytes, or null for anything that is not one of the three. */
 function imageTypeOf(bytes: Uint8Array): ImageType | null {
@@ -53,7 +61,7 @@ export async function makePictures(bytes: Uint8Array, settings: PictureSettings)
   const mimeType = imageTypeOf(bytes);
   if (mimeType === null) return { ok: false, code: "unsupported-content-type" };
   try {
-    const { width, height, pageHeight, format } = await open(bytes).metadata();
+    const { width, height, pageHeight, format } = await (await open(bytes)).metadata();
     if (`image/${format}` !== mimeType) return { ok: false, code: "unreadable-image" };
     if (width * (pageHeight ?? height) > PIXELS_MAX) return { ok: false, code: "too-many-pixels" };
     const preview = await smaller(bytes, "preview", settings.previewPx);
@@ -65,13 +73,15 @@ export async function makePictures(bytes: Uint8Array, settings: PictureSettings)
   }
 }
 
-const open = (bytes: Uint8Array): Sharp =>
-  sharp(bytes, { limitInputPixels: PIXELS_MAX, failOn: "warning", pages: 1 }).timeout({ seconds: SECONDS_MAX });
+async function open(bytes: Uint8Array): Promise<Sharp> {
+  const picture = await (library ??= loadSharp());
+  return picture(bytes, { limitInputPixels: PIXELS_MAX, failOn: "warning", pages: 1 }).timeout({ seconds: SECONDS_MAX });
+}
 
 /** The best quality that fits; metadata is left out, because a camera may have written where it stands. */
 async function smaller(bytes: Uint8Array, kind: SmallerPicture["kind"], sidePx: number): Promise<SmallerPicture> {
   const shape = { width: sidePx, height: sidePx, fit: "inside", withoutEnlargement: true } as const;
-  const upright = open(bytes).rotate().resize(shape);
+  const upright = (await open(bytes)).rotate().resize(shape);
   let made = await upright.clone().webp({ quality: QUALITIES[0] }).toBuffer({ resolveWithObject: true });
   for (const quality of QUALITIES.slice(1)) {
     if (made.data.length <= BYTES_MAX[kind]) break;

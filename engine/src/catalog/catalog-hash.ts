@@ -9,6 +9,15 @@ import type { Table } from "./table.ts";
  * does not count, nor does the order of the tables.
  */
 export function catalogHash(catalog: Catalog): Uint8Array {
+  let hash = hashes.get(catalog);
+  if (hash === undefined) hashes.set(catalog, (hash = hashOf(catalog)));
+  return hash.slice();
+}
+
+/** A catalog never changes, and a start asks several times. */
+const hashes = new WeakMap<Catalog, Uint8Array>();
+
+function hashOf(catalog: Catalog): Uint8Array {
   const { name, version, oldestVersion, history, tiers, scopes, sharedTenant } = catalog;
   const tables = [...catalog.tables].toSorted((left, right) => (left.name < right.name ? -1 : 1)).map(tableDeclaration);
   return sha256(

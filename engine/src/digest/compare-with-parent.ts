@@ -18,13 +18,13 @@ import { changesOfClaims, claimsOfChanges, NO_CLAIM, type RowClaim, showsSame } 
 import {
   bytesOfHex,
   type ComparedRows,
+  digestFirst,
   digestParts,
   digestRange,
   digestsByKey,
   hexOf,
   joinDigests,
   keptRows,
-  rangeEnd,
   rowDigests,
 } from "./row-digest.ts";
 import { settleRow, type Sides, sidesOf } from "./settle-row.ts";
@@ -159,7 +159,7 @@ class ComparedWithParent {
     const differing: RangeDigest[] = [];
     let ranges: RangeDigest[] = [];
     for (let after: readonly string[] | null = null, more = true, size = 1; more;) {
-      const range = await this.#digest({ after, to: null }, RANGE_ROWS);
+      const range = await this.#read(async (tx) => await digestFirst(tx, this.#rows, { after, to: null }, RANGE_ROWS));
       all.push(range);
       ranges.push(range);
       after = range.to;
@@ -189,14 +189,6 @@ class ComparedWithParent {
     return answer;
   }
 
-  /** The digest of the first so many rows of a range, with where these end. */
-  async #digest(range: KeyRange, rowsMax: number): Promise<RangeDigest> {
-    return await this.#read(async (tx) => {
-      const to = (await rangeEnd(tx, this.#rows, range, rowsMax)) ?? range.to;
-      return await digestRange(tx, this.#rows, { after: range.after, to });
-    });
-  }
-
   /** Cuts a range that differs into parts, and compares the rows of those that do. */
   async #narrow(range: KeyRange): Promise<void> {
     const parts = await this.#read(async (tx) => await digestParts(tx, this.#rows, range, PART_ROWS));
@@ -216,7 +208,8 @@ class ComparedWithParent {
       const { told, healed, left } = await this.#exchange(range, ours, received);
       const isLast = told === 0 || healed === 0 || pass === PASSES_MAX - 1;
       // What was set right is seen by the digest of all of it, which is much shorter than its rows.
-      const differs = left > 0 || (await this.#ask([await this.#digest(range, Number.MAX_SAFE_INTEGER)])).length > 0;
+      const differs =
+        left > 0 || (await this.#ask([await this.#read(async (tx) => await digestRange(tx, this.#rows, range))])).length > 0;
       if (isLast) this.#left += left;
       if (isLast || !differs) return;
     }

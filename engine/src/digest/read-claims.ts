@@ -74,8 +74,8 @@ async function mergedClaims(
     const kept = new Set<string>();
     const cells = new Map(state.cells);
     for (const [column, register] of state.cells) {
-      // What moves one way may have been joined from several writes, and memories say themselves what the value is.
-      if (register.memory !== undefined || plan.ruleOf(column).kind === "monotone") continue;
+      // What a lattice joined from several writes none of them wrote, and memories say themselves what the value is.
+      if (register.memory !== undefined || isLattice(plan, column)) continue;
       const value = logged.get(writeOf(key, column, register));
       if (value === undefined) continue;
       kept.add(column);
@@ -87,6 +87,11 @@ async function mergedClaims(
     claims.set(key, { cells: values, stamps: writeRowState({ ...state, cells }, plan), kept });
   }
   return claims;
+}
+
+function isLattice(plan: RowPlan, column: string): boolean {
+  const rule = plan.ruleOf(column);
+  return rule.kind === "monotone" && typeof rule.order !== "string";
 }
 
 /** Of the given rows those that held commits touch: they are not settled. */

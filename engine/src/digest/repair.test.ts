@@ -1,50 +1,17 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { BARN, exchange, newReading, TENANT, TestReplica } from "../apply/test-replica.ts";
 import { newId } from "../identity/new-id.ts";
-import { listLosses } from "../journal/list-losses.ts";
-import type { Grant } from "../replica/replica-storage.ts";
 import { eachDatabase } from "../testing/each-database.ts";
 import { freshPglite } from "../testing/fresh-pglite.ts";
 import type { TableComparison } from "./compare-with-parent.ts";
+import { compare, damage, found, repairs } from "./test-damage.ts";
 
 const NOTE = "insert into note (tenant_id, id, barn_id, title, body) values ('t1', $1, 'b1', 'one', 'two')";
 const ENTRY = "insert into entry values ('t1', $1, 'b1', 'words', 5)";
 
-/** Changes rows behind the back of capture. */
-async function damage(replica: TestReplica, sql: string, parameters: readonly string[] = []): Promise<void> {
-  await replica.database.transaction(async (tx) => {
-    await tx.query("select set_config('hayloft.applying', 'on', true)");
-    await tx.query(sql, [...parameters]);
-  });
-}
+const TABLES = ["barn", "reading", "entry", "note"];
 
-async function compare(
-  child: TestReplica,
-  parent: TestReplica,
-  grant: Grant = child.grant(),
-): Promise<readonly TableComparison[]> {
-  const asking = { peer: child.nodeId, grant };
-  const found = await child.storage.compareWithParent({
-    peer: parent.nodeId,
-    tables: ["barn", "reading", "entry", "note"],
-    grant,
-    parent: {
-      compareRanges: async (question) => await parent.storage.compareRanges(asking, question),
-      compareRows: async (question) => await parent.storage.compareRows(asking, question),
-      repair: async (request) => await parent.storage.takeRepair(asking, request),
-    },
-  });
-  return found.filter(({ healedHere, healedAbove, left }) => healedHere + healedAbove + left > 0);
-}
-
-const repairs = async (replica: TestReplica): Promise<readonly (readonly [string, string, string | null, string | null])[]> =>
-  (await listLosses(replica.database)).entries
-    .filter(({ rule }) => rule === "repair")
-    .map(({ table, column, lost, won }) => [table, column, lost.value, won.value] as const)
-    .toSorted((left, right) => (left.join(" ") < right.join(" ") ? -1 : 1));
-
-const healed = (table: string, more: Partial<TableComparison>): object =>
-  expect.objectContaining({ table, healedHere: 0, healedAbove: 0, left: 0, ...more });
+const healed = (table: string, more: Partial<TableComparison>): object => expect.objectContaining(found(table, more));
 
 eachDatabase("repair", (open) => {
   let hub: TestReplica;
@@ -63,27 +30,27 @@ eachDatabase("repair", (open) => {
     for (const replica of [hub, edge]) await damage(replica, "delete from hayloft.loss");
   });
 
-  it("finds nothing between equal replicas and nothing in what is on its way", async () => {
+  it("R-24-4 R-24-7 finds nothing between equal replicas and nothing in what is on its way", async () => {
     const note = newId();
     await hub.sql(NOTE, [note]);
     await edge.sql(newReading("e1"));
     await exchange(edge, hub);
     await exchange(edge, hub);
-    expect(await compare(edge, hub)).toEqual([]);
+    expect(await compare(edge, hub, TABLES)).toEqual([]);
     await hub.sql("update note set body = 'from the hub'");
     await edge.sql("update note set title = 'from the edge'");
     await edge.sql(newReading("e2"));
     await hub.sql(ENTRY, [newId()]);
-    const moving = await compare(edge, hub);
+    const moving = await compare(edge, hub, TABLES);
     expect(moving.map(({ healedHere, healedAbove }) => healedHere + healedAbove)).toEqual(moving.map(() => 0));
     await exchange(edge, hub);
     expect(await edge.digest()).toEqual(await hub.digest());
-    expect(await compare(edge, hub)).toEqual([]);
+    expect(await compare(edge, hub, TABLES)).toEqual([]);
     expect(await repairs(hub)).toEqual([]);
     expect(await repairs(edge)).toEqual([]);
   });
 
-  it("sets a child's altered, deleted and invented rows right and puts what was there into the journal", async () => {
+  it("R-24-5 R-24-8 R-24-10 sets a child's altered, deleted and invented rows right and puts what was there into the journal", async () => {
     const [note, gone] = [newId(), newId()];
     await hub.sql(NOTE, [note]);
     await hub.sql(NOTE, [gone]);
@@ -93,7 +60,7 @@ eachDatabase("repair", (open) => {
     await damage(edge, "delete from note where id = $1", [gone]);
     await damage(edge, "update barn set name = 'altered'");
     await damage(edge, "insert into barn values ('t1', 'b9', 'invented', 'x', null)");
-    expect(await compare(edge, hub)).toEqual([healed("barn", { healedHere: 2 }), healed("note", { healedHere: 2 })]);
+    expect(await compare(edge, hub, TABLES)).toEqual([healed("barn", { healedHere: 2 }), healed("note", { healedHere: 2 })]);
     expect(await edge.digest()).toEqual(await hub.digest());
     expect(await repairs(hub)).toEqual([]);
     expect(await repairs(edge)).toEqual([
@@ -102,11 +69,11 @@ eachDatabase("repair", (open) => {
       ["note", "$deleted", null, null],
       ["note", "body", "altered", "two"],
     ]);
-    expect(await compare(edge, hub)).toEqual([]);
+    expect(await compare(edge, hub, TABLES)).toEqual([]);
     expect(await edge.commits()).toHaveLength(commits);
   });
 
-  it("sets a parent's damaged rows right by its own log and by the child's", async () => {
+  it("R-24-6 R-24-8 R-24-9 R-24-10 sets a parent's damaged rows right by its own log and by the child's", async () => {
     const [note, entry] = [newId(), newId()];
     await edge.sql(NOTE, [note]);
     await edge.sql(ENTRY, [entry]);
@@ -119,7 +86,7 @@ eachDatabase("repair", (open) => {
     await damage(hub, "update reading set value = 77 where event_id = 'altered'");
     await damage(hub, "delete from reading where event_id = 'deleted'");
     await damage(hub, "update barn set name = 'altered'");
-    expect(await compare(edge, hub)).toEqual([
+    expect(await compare(edge, hub, TABLES)).toEqual([
       healed("barn", { healedAbove: 1 }),
       healed("reading", { healedAbove: 2 }),
       healed("entry", { healedAbove: 1 }),
@@ -136,16 +103,78 @@ eachDatabase("repair", (open) => {
     expect(await repairs(edge)).toEqual([]);
   });
 
-  it("brings back a row that only goes up and was deleted at the child, and no other child's", async () => {
+  it("R-24-5 brings back a row that only goes up and was deleted at the child, and no other child's", async () => {
     await edge.sql(newReading("mine"));
     await exchange(edge, hub);
     await damage(hub, newReading("theirs"));
     await damage(edge, "delete from reading where event_id = 'mine'");
-    expect(await compare(edge, hub)).toEqual([healed("reading", { healedHere: 1 })]);
+    expect(await compare(edge, hub, TABLES)).toEqual([healed("reading", { healedHere: 1 })]);
     expect(await edge.sql("select event_id from reading where event_id in ('mine', 'theirs')")).toEqual([{ event_id: "mine" }]);
   });
 
-  it("tells a child nothing of rows outside of its grant or of hidden columns, and takes nothing for them", async () => {
+  it("takes a write under session_replication_role = replica for the commit that it is, and sets right what was written with the triggers off", async () => {
+    const [here, there, gone] = [newId(), newId(), newId()];
+    for (const id of [here, there, gone]) await edge.sql(NOTE, [id]);
+    await exchange(edge, hub);
+    const without = async (replica: TestReplica, off: string, on: string, sql: string, id: string): Promise<void> =>
+      await replica.database.transaction(async (tx) => {
+        await tx.script(off);
+        await tx.query(sql, [id]);
+        await tx.script(on);
+      });
+    const role = ["set local session_replication_role = replica", "set local session_replication_role = origin"] as const;
+    await without(hub, ...role, "update note set body = 'meant' where id = $1", here);
+    expect((await compare(edge, hub, TABLES)).map(({ healedHere, healedAbove }) => healedHere + healedAbove)).toEqual([0]);
+    await exchange(edge, hub);
+    const before = await edge.digest();
+    const again = `do $$ declare name name; begin
+      for name in select tgname from pg_trigger where tgrelid = 'note'::regclass and not tgisinternal loop
+        execute format('alter table note enable always trigger %I', name);
+      end loop; end $$`;
+    const triggers = ["alter table note disable trigger user", again] as const;
+    await without(edge, ...triggers, "update note set body = 'unseen' where id = $1", here);
+    await without(hub, ...triggers, "update note set body = 'unseen' where id = $1", there);
+    await without(hub, ...triggers, "delete from note where id = $1", gone);
+    expect(await compare(edge, hub, TABLES)).toEqual([healed("note", { healedHere: 1, healedAbove: 2 })]);
+    expect(await hub.digest(["note"])).toEqual(before.filter(({ table }) => table === "note"));
+    expect(await edge.digest()).toEqual(before);
+    expect(await repairs(edge)).toEqual([["note", "body", "unseen", "meant"]]);
+    expect(await repairs(hub)).toEqual([
+      ["note", "$deleted", null, null],
+      ["note", "body", "unseen", "two"],
+    ]);
+  });
+
+  it("R-24-8 R-24-9 gives a parent that lost rows with its log those that the child's side may write; what only the parent writes goes at the child, into its journal", async () => {
+    const [note, entry] = [newId(), newId()];
+    await hub.sql(BARN, ["b7", "seven"]);
+    await hub.sql(NOTE, [note]);
+    await hub.sql("update note set approved_by = 'someone' where id = $1", [note]);
+    await hub.sql(ENTRY, [entry]);
+    await exchange(edge, hub);
+    // A parent set back to before them, and a child that has them from pages of a snapshot, without their commits.
+    for (const replica of [hub, edge]) await damage(replica, "delete from hayloft.change");
+    for (const table of ["note", "entry"]) await damage(hub, `delete from ${table} where id in ($1, $2)`, [note, entry]);
+    await damage(hub, "delete from barn where id = 'b7'");
+    await damage(hub, "delete from hayloft.row_state where row_key = $1", [note]);
+    expect(await compare(edge, hub, TABLES)).toEqual([
+      healed("barn", { healedHere: 1 }),
+      healed("entry", { healedAbove: 1 }),
+      healed("note", { healedHere: 1, healedAbove: 1 }),
+    ]);
+    expect(await hub.sql("select title, body, approved_by from note where id = $1", [note])).toEqual([
+      { title: "one", body: "two", approved_by: null },
+    ]);
+    const down = ["barn", "entry", "note"];
+    expect(await edge.digest(down)).toEqual(await hub.digest(down));
+    expect(await repairs(edge)).toEqual([
+      ["barn", "$row", '{"name":"seven","location":"north","capacity":null}', null],
+      ["note", "approved_by", "someone", null],
+    ]);
+    expect(await compare(edge, hub, TABLES)).toEqual([]);
+  });
+
+  it("R-24-3 R-24-9 R-24-11 tells a child nothing of rows outside of its grant or of hidden columns, and takes nothing for them", async () => {
     await hub.sql(BARN, ["b2", "two"]);
     const hidden = newId();
     await hub.sql("insert into entry values ('t1', $1, 'b2', 'secret', 1)", [hidden]);

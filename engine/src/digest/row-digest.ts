@@ -69,25 +69,31 @@ export async function digestRange(session: SqlSession, rows: ComparedRows, range
   return { ...range, rows: row?.rows ?? 0, digest: bytesOfBits(row?.digest ?? null) };
 }
 
-/** The key at which a range of about so many rows from `after` on ends; null when there are no more rows behind it. */
-export async function rangeEnd(
+/** The first so many rows of a range, with their count and digest, from one look at them. Where that is not all of them the range ends with the last of these. */
+export async function digestFirst(
   session: SqlSession,
   rows: ComparedRows,
   range: KeyRange,
   rowsMax: number,
-): Promise<readonly string[] | null> {
+): Promise<RangeDigest> {
   const { plan } = rows;
-  if (plan.keyColumns.length === 0) return null;
+  if (plan.keyColumns.length === 0) return await digestRange(session, rows, range);
   const parameters: SqlParameter[] = [rows.tenant];
   const from = rangeSql(rows, range, parameters);
   const columns = plan.keyColumns.map((column) => `t.${sqlName(column)}`);
-  const list = columns.map((column, place) => `${column}::text as "${String(place)}"`).join(", ");
-  const found = await session.query<Readonly<Record<string, string>>>(
-    `select ${list} ${from} order by ${columns.join(", ")} offset ${String(rowsMax - 1)} limit 1`,
+  const order = columns.join(", ");
+  const last = columns.map(
+    (column, place) => `case when row_number() over w = ${String(rowsMax)} then ${column}::text end as key_${String(place)}`,
+  );
+  const found = await session.query<{ rows: number; digest: string | null; last: readonly (string | null)[] }>(
+    `select count(*) as rows, bit_xor(('x' || p.md5)::bit(128))::text as digest, array[${columns.map((_, place) => `max(p.key_${String(place)})`).join(", ")}] as last
+    from (select ${rowMd5Sql(shownColumns(plan, rows.grant.tier), "t")} as md5, ${last.join(", ")} ${from} window w as (order by ${order}) order by ${order} limit ${String(rowsMax)}) as p`,
     parameters,
   );
   const [row] = found.rows;
-  return row === undefined ? null : columns.map((_, place) => row[String(place)] ?? "");
+  const end = (row?.last ?? []).flatMap((part) => (part === null ? [] : [part]));
+  const to = end.length === columns.length ? end : range.to;
+  return { after: range.after, to, rows: row?.rows ?? 0, digest: bytesOfBits(row?.digest ?? null) };
 }
 
 /** A range cut into parts of so many rows, each with its digest; together they cover all of it. */

@@ -62,7 +62,7 @@ function settleMerged(plan: RowPlan, sides: Sides, child: RowClaim, parent: RowC
   const [mine = NOTHING, theirs = NOTHING] = states;
   // A row without a single stamp is no one's write: nothing of it can be told from damage.
   if (parent.cells === null && theirs.deleted === null && latestStamp(mine) === 0n && isParents(plan, sides)) return parent;
-  const [ours, others] = [new Map(mine.cells), new Map(theirs.cells)];
+  const [ours, others] = [new Map(provable(plan, sides, mine, theirs)), new Map(theirs.cells)];
   for (const column of plan.cellColumns) {
     const [left, right] = [ours.get(column), others.get(column)];
     if (left === undefined || right === undefined || left.value === right.value || compareStamps(left, right) !== 0) continue;
@@ -71,9 +71,17 @@ function settleMerged(plan: RowPlan, sides: Sides, child: RowClaim, parent: RowC
     if (isChild) others.set(column, withValue(right, left));
     else ours.set(column, withValue(left, right));
   }
-  const state = joinRowStates(plan, { ...mine, cells: ours }, { ...theirs, cells: others });
+  const own = writes(plan, null, sides.child) ? mine : theirs;
+  const state = joinRowStates(plan, { ...own, cells: ours }, { ...theirs, cells: others });
   return claimOfState(plan, state);
 }
+
+/** A write that nobody on the child's side may make counts only when the parent has it as well: without its commit the child cannot prove it. */
+const provable = (plan: RowPlan, sides: Sides, mine: RowState, theirs: RowState): readonly (readonly [string, Register])[] =>
+  [...mine.cells].filter(([column, register]) => {
+    const known = theirs.cells.get(column);
+    return writes(plan, column, sides.child) || (known !== undefined && compareStamps(known, register) === 0);
+  });
 
 const NOTHING: RowState = { cells: new Map(), deleted: null };
 
