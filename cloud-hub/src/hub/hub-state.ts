@@ -1,4 +1,5 @@
-import type { Clock, Database, Log, Replica } from "@hayloft/engine";
+import path from "node:path";
+import type { Clock, Database, Log, NodeIdentity, Replica } from "@hayloft/engine";
 import type { BlobStore } from "@hayloft/engine/blob";
 import { poolUse } from "@hayloft/engine/postgres";
 import { type FarmRows, mediaFigures, sweepMedia, verifyMedia } from "@hayloft/schema";
@@ -7,6 +8,7 @@ import { countQuarantined } from "../admin/quarantine.ts";
 import type { NodeWatch } from "../admin/nodes.ts";
 import { listNodes } from "../admin/nodes.ts";
 import type { HubSettings } from "../config/hub-settings.ts";
+import { HubImages } from "../images/hub-images.ts";
 import { maintainHub } from "../jobs/maintain-hub.ts";
 import { RepeatingJob } from "../jobs/repeating-job.ts";
 import { HubMetrics } from "../metrics/hub-metrics.ts";
@@ -18,6 +20,7 @@ import { DatabaseProbe } from "../watch/readiness.ts";
 /** How often the contact of connected but idle nodes is written down. Well below the least `watch.late_minutes`. */
 const CONTACT_INTERVAL_MS = 20_000;
 
+const IMAGES_INTERVAL_MS = 60_000;
 const MEDIA_INTERVAL_MS = 3_600_000;
 /** A site may be away for long in the middle of an image. */
 const UNSENT_MS = 14 * 86_400_000;
@@ -36,10 +39,12 @@ export class HubState {
   readonly #probe: DatabaseProbe;
 
   readonly #blobs: BlobStore;
+  /** Prepared databases for new nodes. */
+  readonly images: HubImages;
 
   constructor(
     settings: HubSettings,
-    { database, blobs }: { readonly database: Database; readonly blobs: BlobStore },
+    { database, blobs, identity }: { readonly database: Database; readonly blobs: BlobStore; readonly identity: NodeIdentity },
     replica: Replica<FarmRows>,
     clock: Clock,
     log: Log,
@@ -51,6 +56,20 @@ export class HubState {
     this.#clock = clock;
     this.#log = log;
     this.#probe = new DatabaseProbe(database);
+    this.images = new HubImages({
+      database,
+      identity,
+      clock,
+      log,
+      directory: path.join(settings["images.dir"] ?? path.join(settings.data_dir, "images"), identity.nodeId),
+      limits: {
+        keep: settings["images.keep"],
+        bytesMax: settings["images.megabytes_max"] * 1_048_576,
+        rowsMin: settings["images.rows_min"],
+        tailRowsMax: settings["images.tail_rows_max"],
+      },
+      onOutcome: (outcome) => this.#metrics.countImage(outcome),
+    });
   }
 
   async readiness(): Promise<Readiness> {
@@ -77,6 +96,7 @@ export class HubState {
         held: null,
         media: null,
         repaired: null,
+        images: await this.images.figures(),
         nowMs,
       });
     }
@@ -90,6 +110,7 @@ export class HubState {
       media: await mediaFigures(this.#database, "cloud"),
       nodes: await listNodes(this.#database, null, watch),
       repaired: (await this.#replica.status()).healedForChildren,
+      images: await this.images.figures(),
       nowMs,
     });
   }
@@ -131,6 +152,7 @@ export class HubState {
     const care = new RepeatingJob("media", MEDIA_INTERVAL_MS, this.#log, async () => {
       await this.careForMedia();
     });
-    return [maintenance, contact, care];
+    const images = new RepeatingJob("images", IMAGES_INTERVAL_MS, this.#log, async () => await this.images.tend());
+    return [maintenance, contact, care, images];
   }
 }

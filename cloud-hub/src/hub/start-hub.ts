@@ -15,6 +15,7 @@ import type { HubDatabase } from "../database/open-hub-database.ts";
 import { openHubDatabase } from "../database/open-hub-database.ts";
 import { createHubServer, listen } from "../http/hub-server.ts";
 import { hubRoutes } from "../http/hub-routes.ts";
+import type { HubImages } from "../images/hub-images.ts";
 import { HubMedia } from "../media/hub-media.ts";
 import { HubState } from "./hub-state.ts";
 import { hubVersion } from "./hub-version.ts";
@@ -40,6 +41,8 @@ export interface Hub {
   readonly publicKey: Uint8Array;
   readonly database: Database;
   readonly replica: Replica<FarmRows>;
+  /** Prepared databases for new nodes; made by themselves every minute. */
+  readonly images: HubImages;
   /** Drains the sessions, then closes everything; safe to call twice. */
   stop(): Promise<void>;
 }
@@ -86,9 +89,11 @@ async function start(settings: HubSettings, options: StartHubOptions, undo: (() 
   // By the hub's id: hubs on one database share it, and hubs on others never touch each other's files.
   const directory = path.join(settings["media.dir"] ?? path.join(settings.data_dir, "media"), identity.nodeId);
   const blobs = new FileBlobStore(directory, { bytesMax: mediaBytesMax });
-  const state = new HubState(settings, { database, blobs }, replica, clock, log);
+  const state = new HubState(settings, { database, blobs, identity }, replica, clock, log);
   const media = new HubMedia({ database, blobs, identity, clock });
-  const routes = hubRoutes({ settings, database, identity, adminToken: secrets.adminToken, version: hubVersion(), state, media });
+  const { images } = state;
+  const of = { settings, database, identity, adminToken: secrets.adminToken, version: hubVersion() };
+  const routes = hubRoutes({ ...of, state, media, images });
   const server = createHubServer({ tls: secrets.tls, log, routes });
   const children = serveChildren(replica, {
     server,
@@ -100,6 +105,7 @@ async function start(settings: HubSettings, options: StartHubOptions, undo: (() 
   const jobs = state.startJobs();
   const stop = onceAsync(async () => {
     state.draining = true;
+    images.stop();
     await Promise.all(jobs.map(async (job) => await job.stop()));
     await settledWithin(replica.drain(settings["shutdown.reconnect_after_ms"]), settings["shutdown.timeout_seconds"] * 1_000);
     await children.close();
@@ -119,6 +125,7 @@ async function start(settings: HubSettings, options: StartHubOptions, undo: (() 
     publicKey: identity.publicKey,
     database,
     replica,
+    images,
     stop,
   };
 }

@@ -7,6 +7,7 @@ import type { MediaFacts, MediaVariant } from "@hayloft/schema";
 import { findMedia, mediaVariantKinds, notePresence, readMedia, wantedInCloud } from "@hayloft/schema";
 import { activeTenants } from "../admin/tenants.ts";
 import type { HttpReply } from "../http/http-reply.ts";
+import { unprovenReply } from "../http/unproven-reply.ts";
 
 export interface HubMediaParts {
   readonly database: Database;
@@ -35,14 +36,7 @@ export class HubMedia {
   async take(request: IncomingMessage): Promise<HttpReply> {
     const { database, blobs, clock } = this.#parts;
     const node = await provenNode(database, this.#challenges, request, clock.nowMs());
-    if (node === null) {
-      const headers = { "www-authenticate": this.#challenges.header(clock.nowMs()) };
-      return {
-        status: 401,
-        body: { error: { code: "unauthorized", message: "Sign the challenge as an enrolled node." } },
-        headers,
-      };
-    }
+    if (node === null) return unprovenReply(this.#challenges.header(clock.nowMs()));
     if ((await activeTenants(database, [node.tenant])).length === 0) throw new HayloftError("tenant-suspended");
     const facts = await this.#wanted(node, request);
     // The hash and the tenant: no node can add to, or learn of, what another tenant sends.

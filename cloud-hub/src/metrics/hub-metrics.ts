@@ -3,6 +3,7 @@ import type { PoolUse } from "@hayloft/engine/postgres";
 import { Counter, Gauge, Registry } from "prom-client";
 import type { MediaFigures } from "@hayloft/schema";
 import type { HubOverview } from "../admin/hub-overview.ts";
+import type { ImageFigures } from "../images/hub-images.ts";
 import type { NodeView } from "../admin/nodes.ts";
 import { processFigures } from "./process-figures.ts";
 
@@ -17,6 +18,7 @@ export interface MetricsSnapshot {
   readonly media: MediaFigures | null;
   /** Rows that were set right here because a node compared its own with them. */
   readonly repaired: number | null;
+  readonly images: ImageFigures;
   readonly nowMs: number;
 }
 
@@ -33,6 +35,7 @@ export class HubMetrics {
   readonly #pictures: Gauge;
   readonly #enrolments: Counter;
   readonly #jobs: Counter;
+  readonly #images: Counter;
 
   constructor() {
     const registers = [this.#registry];
@@ -49,6 +52,9 @@ export class HubMetrics {
         "sync_rows_repaired",
         "Damaged rows of this hub that were set right because a node compared, since the start.",
       ),
+      imagesKept: gauge("images_kept", "Prepared databases for new nodes that are kept."),
+      imagesBytes: gauge("images_bytes", "Bytes that they take."),
+      imagesSending: gauge("images_sending", "Prepared databases that are being sent by this process."),
       bytes: gauge("db_size_bytes", "Size of the database."),
       oldest: gauge(
         "db_oldest_transaction_age_seconds",
@@ -77,12 +83,22 @@ export class HubMetrics {
       labelNames: ["outcome"],
       registers,
     });
+    this.#images = new Counter({
+      name: "hub_images_total",
+      help: "Prepared databases: made, failed, given to a node, asked for and missing.",
+      labelNames: ["outcome"],
+      registers,
+    });
     this.#jobs = new Counter({
       name: "hub_maintenance_total",
       help: "What maintenance has done.",
       labelNames: ["what"],
       registers,
     });
+  }
+
+  countImage(outcome: string): void {
+    this.#images.inc({ outcome });
   }
 
   countEnrolment(outcome: string): void {
@@ -102,6 +118,9 @@ export class HubMetrics {
     this.#set("refused", overview?.refused_commits);
     this.#set("quarantined", overview?.quarantined);
     this.#set("repaired", snapshot.repaired ?? undefined);
+    this.#set("imagesKept", snapshot.images.kept);
+    this.#set("imagesBytes", snapshot.images.bytes);
+    this.#set("imagesSending", snapshot.images.sending);
     this.#set("bytes", overview?.database_bytes);
     this.#set("oldest", overview?.oldest_transaction_seconds);
     this.#set("poolSize", pool?.size);

@@ -1,8 +1,6 @@
-import { mkdir } from "node:fs/promises";
-import path from "node:path";
 import type { Clock, Database, HayloftError, NodeIdentity, Replica } from "@hayloft/engine";
-import { checkpointWhenDue, openPgliteDatabase } from "@hayloft/engine/pglite";
-import { type ComparisonPace, openReplica, replicaRebuild, systemClock } from "@hayloft/engine";
+import { checkpointWhenDue } from "@hayloft/engine/pglite";
+import { type ComparisonPace, openReplica, systemClock } from "@hayloft/engine";
 import { serveChildren } from "@hayloft/engine/ws";
 import type { FarmRows } from "@hayloft/schema";
 import { auditQuarantine, farmCatalog, farmMigrations } from "@hayloft/schema";
@@ -25,6 +23,7 @@ import { createEdgeLog, engineLog, errorFields } from "./edge-log.ts";
 import { EdgeMonitor } from "./edge-monitor.ts";
 import { EDGE_VERSION } from "./edge-version.ts";
 import { openIdentity } from "./open-identity.ts";
+import { type OpenedStore, openStore, type StoreParts } from "./open-store.ts";
 
 /** Replaces parts of the daemon, for tests and demos. */
 export interface EdgePorts {
@@ -83,18 +82,10 @@ async function startParts(
   const metrics = new EdgeMetrics();
   refuseUnfinishedRestore(config.data_dir);
   const { identity, tenant, parent } = await openIdentity(config);
-  const database = await openDatabase(config, ports, log);
+  const parts = { config, identity, tenant, parent, log, onFatal: ports.onFatal };
+  const { database, fromImage } = await openDatabase(parts, ports);
   onStop(() => database.close());
-  const replica = await openReplica({
-    catalog: farmCatalog,
-    migrations: farmMigrations,
-    database,
-    identity,
-    clock,
-    log: engineLog(log),
-    onQuarantineAction: auditQuarantine,
-    ...(parent === null ? {} : { parent, comparison: paceOf(config) }),
-  });
+  const replica = await openNode(parts, clock, { database, fromImage });
   onStop(() => replica.close());
   const ingress = createIngress(config, { database, tenant, clock, log, metrics });
   onStop(() => ingress.close());
@@ -153,14 +144,25 @@ interface Parts {
   readonly metrics: EdgeMetrics;
 }
 
-async function openDatabase(config: EdgeConfig, ports: EdgePorts, log: EdgeLog): Promise<Database> {
-  if (ports.database !== undefined) return ports.database;
-  const dataDir = path.join(config.data_dir, "database");
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const rebuild = replicaRebuild(farmMigrations);
-  const onUpgrade = (step: string): void => log.write("info", "store-upgrade", { step });
-  return openPgliteDatabase({ dataDir, rebuild, onUpgrade, ...(ports.onFatal === undefined ? {} : { onFatal: ports.onFatal }) });
-}
+const openDatabase = async (parts: StoreParts, { database }: EdgePorts): Promise<OpenedStore> =>
+  database === undefined ? await openStore(parts) : { database, fromImage: false };
+
+const openNode = async (
+  { config, identity, parent, log }: StoreParts,
+  clock: Clock,
+  { database, fromImage }: OpenedStore,
+): Promise<Replica<FarmRows>> =>
+  await openReplica({
+    catalog: farmCatalog,
+    migrations: farmMigrations,
+    database,
+    identity,
+    clock,
+    log: engineLog(log),
+    onQuarantineAction: auditQuarantine,
+    filling: fromImage,
+    ...(parent === null ? {} : { parent, comparison: paceOf(config) }),
+  });
 
 function startJobs(
   config: EdgeConfig,

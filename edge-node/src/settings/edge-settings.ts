@@ -227,6 +227,14 @@ export const edgeSettings = defineSettings("HAYLOFT_EDGE", {
     about: "Kilobits a second that images on their way to the hub may take; 0 is no limit. Rows go before images in any case.",
   },
 
+  "image.wait_seconds": {
+    type: "integer",
+    default: 300,
+    min: 0,
+    max: 86_400,
+    about: "How long a node whose database is empty waits for the one that the hub has prepared for it; 0 takes none.",
+  },
+
   "retention.acked_change_days": {
     type: "integer",
     default: 30,

@@ -1,16 +1,9 @@
 import { createHash } from "node:crypto";
 import { HayloftError } from "../error/hayloft-error.ts";
-import type { NodeIdentity } from "../identity/node-identity.ts";
-import { callHttp, type HttpAnswer } from "./http-call.ts";
-import { challengeOf, proveRequest } from "./request-proof.ts";
+import { endOf, type HttpAnswer } from "./http-call.ts";
+import { type SignedTarget, SigningCaller } from "./signing-caller.ts";
 
-export interface UploadTarget {
-  readonly url: URL;
-  readonly identity: Pick<NodeIdentity, "sign" | "nodeId">;
-  readonly tenant: string;
-  /** PEM of the authority to trust instead of the system's. */
-  readonly ca?: string | null;
-}
+export type UploadTarget = SignedTarget;
 
 export interface UploadPace {
   readonly chunkBytes: number;
@@ -31,7 +24,7 @@ const passing: ReadonlySet<number> = new Set([401, 404, 408, 409, 423, 425, 429,
  * peer's status when it refuses for good.
  */
 export async function uploadBlob(target: UploadTarget, bytes: Uint8Array, pace: UploadPace): Promise<boolean> {
-  const caller = new SigningCaller(target, pace.signal);
+  const caller = new Uploader(target, pace.signal);
   let offset = offsetOf(await caller.call("HEAD", null, null), bytes.length);
   while (offset < bytes.length) {
     const chunk = bytes.subarray(offset, offset + pace.chunkBytes);
@@ -55,38 +48,21 @@ function offsetOf(answer: HttpAnswer, length: number): number {
   throw new HayloftError(code, { reason: "the peer refused", status: answer.status });
 }
 
-/** Sends requests with a proof; a challenge serves until the peer asks for a new one. */
-class SigningCaller {
-  readonly #target: UploadTarget;
-  readonly #signal: AbortSignal;
-  #challenge = "none";
+/** Sends the parts of one upload. */
+class Uploader {
+  readonly #url: URL;
+  readonly #caller: SigningCaller;
 
   constructor(target: UploadTarget, signal: AbortSignal) {
-    this.#target = target;
-    this.#signal = signal;
+    this.#url = target.url;
+    this.#caller = new SigningCaller(target, signal, { silentMs: CALL_TIMEOUT_MS, wholeMs: CALL_TIMEOUT_MS });
   }
 
   async call(method: "HEAD" | "PATCH", offset: number | null, chunk: Uint8Array | null): Promise<HttpAnswer> {
-    const answer = await this.#once(method, offset, chunk);
-    const challenge = answer.status === 401 ? challengeOf(answer.headers["www-authenticate"]) : null;
-    if (challenge === null) return answer;
-    this.#challenge = challenge;
-    return await this.#once(method, offset, chunk);
-  }
-
-  async #once(method: "HEAD" | "PATCH", offset: number | null, chunk: Uint8Array | null): Promise<HttpAnswer> {
-    const { url, identity, tenant, ca = null } = this.#target;
     const checksum = chunk === null ? "" : `sha256 ${createHash("sha256").update(chunk).digest("base64")}`;
     const at = offset === null ? "" : String(offset);
-    const path = `${url.pathname}${url.search}`;
-    const proof = { challenge: this.#challenge, node: identity.nodeId, tenant, method, path, offset: at, checksum };
     const patch = { "content-type": "application/offset+octet-stream", "upload-offset": at, "upload-checksum": checksum };
-    const headers = {
-      "tus-resumable": "1.0.0",
-      authorization: proveRequest(identity, proof),
-      ...(chunk === null ? {} : patch),
-    };
-    const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(CALL_TIMEOUT_MS)]);
-    return await callHttp({ method, url, headers, body: chunk, ca, signal });
+    const headers = { "tus-resumable": "1.0.0", ...(chunk === null ? {} : patch) };
+    return await endOf(await this.#caller.open({ method, headers, body: chunk, offset: at, checksum }), this.#url);
   }
 }

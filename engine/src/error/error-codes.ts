@@ -48,6 +48,11 @@ export const errorCodes = {
     "Check the disk; the daemon reopens the store by itself.",
   ),
   "store-full": entry("backoff", "The disk is full.", "Free some space; nothing that was acknowledged is lost."),
+  "image-invalid": entry(
+    "never",
+    "A prepared image is damaged, or not what the parent signed for this node.",
+    "Nothing: the rows come page by page instead; look at the parent when it happens again.",
+  ),
   "store-closed": entry("never", "The store is closed.", "Open it again before using it."),
   "sql-failed": entry("never", "The database refused a statement.", "See the SQLSTATE in the details."),
 

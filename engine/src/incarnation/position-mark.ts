@@ -1,5 +1,6 @@
 import { HASH_BYTES, sameBytes } from "../commit/commit-hash.ts";
 import type { Sha256 } from "../commit/sha256.ts";
+import type { NodeIdentity } from "../identity/node-identity.ts";
 import { MARK_BYTES } from "../protocol/limits.ts";
 import type { Cursor } from "../replica/replica-storage.ts";
 
@@ -8,6 +9,10 @@ export interface MarkKey {
   readonly secret: Uint8Array;
   readonly sha256: Sha256;
 }
+
+/** The secret of a node's marks, which follows from its key. */
+export const markSecretOf = (identity: Pick<NodeIdentity, "sign">, sha256: Sha256): Uint8Array =>
+  sha256(identity.sign(utf8.encode("hayloft/1 marks")));
 
 type Place = Pick<Cursor, "tenant" | "incarnation" | "position">;
 

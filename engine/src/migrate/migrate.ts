@@ -62,6 +62,7 @@ export async function migrate(database: Database, options: MigrateOptions): Prom
       ),
     ];
     await checkOwner(tx, options, done.length > 0);
+    if (done.length > 0) await takePossession(tx, options.nodeId);
     for (const migration of pending) await apply(tx, migration);
     await upgradeReplica(tx, options.catalog, options.tier);
     await describeReplica(tx, options);
@@ -138,6 +139,19 @@ async function checkOwner(tx: SqlSession, options: MigrateOptions, migrated: boo
       });
     }
   }
+}
+
+/**
+ * A database that belonged to nobody may be one of several that were copied from the same. Its logs, in which nothing is yet, get names of
+ * their own, or two nodes would write under one.
+ */
+async function takePossession(tx: SqlSession, nodeId: string): Promise<void> {
+  if (nodeId === unownedNode || !(await isUnowned(tx))) return;
+  await tx.query("update hayloft.head set incarnation = hayloft.uuid_v7() where seq = 0");
+}
+
+async function isUnowned(tx: SqlSession): Promise<boolean> {
+  return (await tx.query("select from hayloft.replica where node_id = $1::uuid", [unownedNode])).rows.length > 0;
 }
 
 /** Stores who this replica is, and makes the triggers again when what they are made from has changed. */

@@ -35,6 +35,8 @@ export interface OpenReplicaOptions<C extends Catalog> {
   readonly database: Database;
   readonly identity: NodeIdentity;
   readonly parent?: ParentAddress;
+  /** True when the database began as an image of the parent: rows may be missing until the tail has come. */
+  readonly filling?: boolean;
   /** Replaces the WebSocket that `parent.url` stands for. */
   readonly dial?: Dial;
   readonly clock?: Clock;

@@ -29,6 +29,8 @@ export interface ParentLinkOptions {
   readonly local: LocalSide;
   readonly tenant: string;
   readonly target: ParentTarget;
+  /** True when rows may be missing until the tail has come. */
+  readonly filling?: boolean;
   /** The newest heads of our logs. */
   readonly heads: () => readonly LogHead[];
   readonly onProgress: (tenant: string) => void;
@@ -72,6 +74,7 @@ export class ParentLink {
 
   constructor(options: ParentLinkOptions) {
     this.#options = options;
+    if (options.filling === true) for (const tenant of [options.local.sharedTenant, options.tenant]) this.#filling.add(tenant);
   }
 
   /** Questions to the parent, for as long as a session is open. */

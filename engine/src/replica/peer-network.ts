@@ -22,6 +22,8 @@ export interface PeerNetworkOptions {
   /** The tenant of this node; null for the top, which serves many. */
   readonly tenant: string | null;
   readonly parent: ParentTarget | null;
+  /** True when rows may be missing until the tail has come. */
+  readonly filling?: boolean;
   /** How often rows are compared with the parent's. */
   readonly pace?: ComparisonPace;
   /** Called after a log has grown, whoever made it grow. */
@@ -89,6 +91,7 @@ export class PeerNetwork {
             local,
             tenant,
             target: parent,
+            filling: options.filling === true,
             heads: () => this.#heads.known,
             onProgress: (of) => this.#progress(of),
           });

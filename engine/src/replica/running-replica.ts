@@ -5,6 +5,7 @@ import type { Catalog, RowsOf } from "../catalog/catalog.ts";
 import { sha256 } from "../commit/sha256.ts";
 import { systemClock } from "../clock/clock.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
+import { markSecretOf } from "../incarnation/position-mark.ts";
 import { noticeRestore } from "../incarnation/notice-restore.ts";
 import { type NodeIdentity, verifySignature } from "../identity/node-identity.ts";
 import type { Dial, Link } from "../link/link.ts";
@@ -114,6 +115,7 @@ class RunningReplica<Rows> implements Replica<Rows> {
       local,
       tenant: identity.tenant,
       parent,
+      filling: options.filling === true,
       pace: { ...defaultComparisonPace, ...options.comparison },
       onGrown: () => this.#live.changed(),
       onProgress: () => {
@@ -260,7 +262,7 @@ function storageOf(options: OpenReplicaOptions<Catalog>): SqlReplicaStorage {
     clock,
     ...(projections && { projections }),
     ...(onQuarantineAction && { onQuarantineAction }),
-    markSecret: sha256(identity.sign(new TextEncoder().encode("hayloft/1 marks"))),
+    markSecret: markSecretOf(identity, sha256),
     ...(quarantineLimits && { limits: { quarantine: quarantineLimits } }),
   });
 }

@@ -1,0 +1,264 @@
+import { existsSync, truncateSync } from "node:fs";
+import { mkdir, mkdtemp, open as openFile, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
+import { gunzip } from "node:zlib";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { BARN, pullDown, pushUp, TENANT, TestReplica } from "../apply/test-replica.ts";
+import { catalogDdl } from "../sql/catalog-ddl.ts";
+import { sampleFarm } from "../apply/sample-farm.ts";
+import type { HayloftError } from "../error/hayloft-error.ts";
+import { newId } from "../identity/new-id.ts";
+import { createIdentity, type KeyIdentity } from "../identity/node-identity.ts";
+import { fillImage } from "./fill-image.ts";
+import { pruneLog } from "../log/prune-log.ts";
+import { migrate } from "../migrate/migrate.ts";
+import type { Grant } from "../replica/replica-storage.ts";
+import type { Database } from "../store/database.ts";
+import { openPgliteDatabase } from "../store/pglite/open-pglite-database.ts";
+import { freshPglite } from "../testing/fresh-pglite.ts";
+import { tempDir } from "../testing/temp-dir.ts";
+import type { ImageParent } from "./fetch-image.ts";
+import { imageKind } from "./image-kind.ts";
+import type { ImageManifest } from "./image-manifest.ts";
+import { ImageShelf } from "./image-shelf.ts";
+import { makeImage } from "./make-image.ts";
+import { openWithImage } from "./open-with-image.ts";
+import { isEmptyStore, takeImage } from "./take-image.ts";
+import { TestImageServer } from "./test-image-server.ts";
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+const of = { catalog: sampleFarm, migrations: [{ name: "0001_initial", sql: catalogDdl(sampleFarm) }] };
+const NOTE = "insert into note (tenant_id, id, barn_id, title) values ('t1', $1, $2, $3)";
+const SHARED = ["entry", "note", "session", "daily_count", "device_status", "barn"];
+const grantOf = (scopes: Grant["scopes"]): Grant => ({ tenant: TENANT, tier: "edge", role: "", scopes });
+const ofBarn = grantOf({ barn: ["b1"] });
+
+let cloud: TestReplica;
+let cloudIdentity: KeyIdentity;
+let shelf: ImageShelf;
+let shelfDirectory: string;
+let server: TestImageServer;
+let url: URL;
+let node: KeyIdentity;
+let image: ImageManifest;
+
+const register = async (identity: KeyIdentity, scopes: Grant["scopes"]): Promise<void> => {
+  await cloud.sql(
+    "insert into replica_node (tenant_id, id, name, tier, role, public_key, scopes) values ('t1', $1, 'edge', 'edge', 'node', $2, $3::jsonb)",
+    [identity.nodeId, Buffer.from(identity.publicKey).toString("base64url"), JSON.stringify(scopes)],
+  );
+};
+
+const newNode = async (scopes: Grant["scopes"]): Promise<KeyIdentity> => {
+  const identity = createIdentity({ tier: "edge", tenant: TENANT });
+  await register(identity, scopes);
+  return identity;
+};
+
+const make = async (grant: Grant): Promise<ImageManifest> => {
+  const source = { node: cloud.nodeId, storage: cloud.storage, signal: new AbortController().signal };
+  const draft = await shelf.draft("0".repeat(64));
+  if (draft === null) throw new Error("somebody makes it");
+  const { scratch, file } = draft;
+  const { manifest, signed } = await makeImage({
+    ...of,
+    grant,
+    source,
+    identity: cloudIdentity,
+    scratch,
+    file,
+    nowMs: Date.now(),
+  });
+  await shelf.put(file, manifest, signed);
+  await draft.release();
+  return manifest;
+};
+
+beforeAll(async () => {
+  cloudIdentity = createIdentity({ tier: "cloud", tenant: null });
+  cloud = await TestReplica.open(freshPglite, "cloud", { nodeId: cloudIdentity.nodeId });
+  for (const barn of ["b1", "b2"]) {
+    await cloud.sql(BARN, [barn, barn]);
+    for (let number = 0; number < 20; number += 1) await cloud.sql(NOTE, [newId(), barn, `${barn} ${String(number)}`]);
+  }
+  await cloud.sql("insert into daily_count (tenant_id, barn_id, day, animals) values ('t1', 'b1', '2026-01-01', 7)");
+  await cloud.sql("delete from note where title = 'b1 3'");
+  shelfDirectory = await mkdtemp(path.join(tmpdir(), "hayloft-shelf-"));
+  shelf = new ImageShelf(shelfDirectory, { node: cloudIdentity.nodeId, publicKey: cloudIdentity.publicKey });
+  server = new TestImageServer(cloud.database, cloudIdentity, shelf);
+  url = await server.listen();
+  node = await newNode(ofBarn.scopes);
+  image = await make(ofBarn);
+});
+afterAll(async () => {
+  await server.close();
+  await cloud.close();
+  await rm(shelfDirectory, { recursive: true, force: true });
+});
+
+const parentOf = (identity: KeyIdentity): ImageParent => ({
+  url,
+  identity,
+  tenant: TENANT,
+  node: cloud.nodeId,
+  publicKey: cloudIdentity.publicKey,
+});
+
+const take = async (dataDir: string, parent: ImageParent, bytesMax = 2 ** 32): Promise<ImageManifest> => {
+  const wish = { kind: imageKind(sampleFarm, of.migrations), tier: "edge", bytesMax, signal: AbortSignal.timeout(60_000) };
+  return await takeImage(dataDir, parent, wish);
+};
+
+/** Opens a store as a node's daemon does; `refused` says why an image was of no use. */
+async function openStore(
+  dataDir: string,
+  identity: KeyIdentity,
+): Promise<{ readonly database: Database; readonly fromImage: boolean; readonly refused: readonly string[] }> {
+  const refused: string[] = [];
+  const opened = await openWithImage({
+    ...of,
+    dataDir,
+    open: async () => await openPgliteDatabase({ dataDir, durable: false }),
+    tier: "edge",
+    parent: parentOf(identity),
+    bytesMax: 2 ** 32,
+    waitMs: 60_000,
+    onRefused: ({ code }: HayloftError) => refused.push(code),
+  });
+  return { ...opened, refused };
+}
+
+const replicaOn = async (database: Database, { nodeId }: KeyIdentity): Promise<TestReplica> =>
+  await TestReplica.open(async () => await Promise.resolve(database), "edge", { nodeId });
+
+const incarnationOf = async (replica: TestReplica): Promise<unknown> =>
+  (await replica.sql("select incarnation from hayloft.head where tenant_id = 't1'"))[0]?.["incarnation"];
+
+it("F-A9 an empty store begins as the parent's image of its grant, over a broken download, and the tail brings what came since", async () => {
+  const [one, other] = [await tempDir(), await tempDir()];
+  await cloud.sql(NOTE, [newId(), "b1", "written since"]);
+  await cloud.sql("update note set title = 'changed since' where title = 'b1 5'");
+  server.ranges.length = 0;
+  server.cutAfterBytes = image.sizeBytes / 2;
+  const opened = await openStore(one, node);
+  expect(opened).toMatchObject({ fromImage: true, refused: [] });
+  expect(server.ranges).toEqual([undefined, expect.stringMatching(/^bytes=[1-9]\d*-$/u)]);
+  expect(existsSync(path.join(one, "image.part"))).toBe(false);
+  const edge = await replicaOn(opened.database, node);
+  expect(await edge.sql("select node_id from hayloft.replica")).toEqual([{ node_id: node.nodeId }]);
+  expect(await edge.sql("select count(*) as count from note")).toEqual([{ count: 19 }]);
+  await pullDown(edge, cloud, ofBarn);
+  expect((await edge.sql("select title from note where title like '%since' order by title")).map(({ title }) => title)).toEqual([
+    "changed since",
+    "written since",
+  ]);
+  const whole = await replicaOn(await freshPglite(), createIdentity({ tier: "edge", tenant: TENANT }));
+  await fillPages(whole);
+  expect(await edge.digest(SHARED)).toEqual(await whole.digest(SHARED));
+  expect(await edge.sql("select * from hayloft.row_state order by table_name, row_key")).toEqual(
+    await whole.sql("select * from hayloft.row_state order by table_name, row_key"),
+  );
+  await whole.close();
+
+  // A second node from the same file writes under another name.
+  const second = await newNode(ofBarn.scopes);
+  const twin = await replicaOn((await openStore(other, second)).database, second);
+  expect(await incarnationOf(twin)).not.toEqual(await incarnationOf(edge));
+  for (const [replica, title] of [
+    [edge, "of the first"],
+    [twin, "of the second"],
+  ] as const) {
+    await replica.sql(NOTE, [newId(), "b1", title]);
+    expect(await pushUp(replica, cloud, ofBarn)).toMatchObject({ outcomes: [] });
+  }
+  expect(await cloud.sql("select count(*) as count from note where title like 'of the %'")).toEqual([{ count: 2 }]);
+  await edge.close();
+  // It is a store like any other now: opened again, it asks nobody.
+  server.ranges.length = 0;
+  const again = await openStore(one, node);
+  expect(again).toMatchObject({ fromImage: false, refused: [] });
+  expect(server.ranges).toEqual([]);
+  await Promise.all([again.database.close(), twin.close()]);
+});
+
+/** A snapshot page by page, and its tail. */
+async function fillPages(child: TestReplica): Promise<void> {
+  const target = child.storage;
+  await fillImage(
+    { node: cloud.nodeId, storage: cloud.storage, signal: new AbortController().signal },
+    target,
+    sampleFarm,
+    ofBarn,
+  );
+}
+
+it("holds the rows of its grant and nothing of any replica's own life", async () => {
+  const directory = await tempDir();
+  const { database } = await openStore(directory, node);
+  const replica = await replicaOn(database, node);
+  expect(await replica.sql("select distinct barn_id from note")).toEqual([{ barn_id: "b1" }]);
+  expect(await replica.sql("select id from barn")).toEqual([{ id: "b1" }]);
+  const counts = ["quarantine", "staged", "outcome", "loss", "eviction", "incarnation", "recovery"].map(
+    (table) => `(select count(*) from hayloft.${table})`,
+  );
+  expect(await replica.sql(`select ${counts.join(" + ")} as rows, (select count(*) from pg_database) as databases`)).toEqual([
+    { rows: 0, databases: 1 },
+  ]);
+  await replica.close();
+  const secret = Buffer.from("b2 7");
+  const bytes = await promisify(gunzip)(await readFile(path.join(shelfDirectory, `${image.sha256}.image`)));
+  expect([bytes.includes(secret), bytes.includes("b1 7")]).toEqual([false, true]);
+});
+
+it("goes on where it was killed, and what turns out to be of no use gives way to an empty store", async () => {
+  const directory = await tempDir();
+  const bytes = await readFile(path.join(shelfDirectory, `${image.sha256}.image`));
+  // Killed in the middle of the download, and once before in the middle of unpacking.
+  await writeFile(path.join(directory, "image.part"), bytes.subarray(0, 100_000));
+  await mkdir(path.join(directory, "pgdata.image", "base"), { recursive: true });
+  server.ranges.length = 0;
+  await take(directory, parentOf(node));
+  expect(server.ranges).toEqual(["bytes=100000-"]);
+  // Killed before it was opened; and its files were damaged meanwhile.
+  truncateSync(path.join(directory, "pgdata", "global", "pg_control"), 100);
+  const opened = await openStore(directory, node);
+  expect(opened).toMatchObject({ fromImage: false, refused: ["store-failed"] });
+  expect((await opened.database.query("select to_regclass('note') as there")).rows).toEqual([{ there: null }]);
+  await migrate(opened.database, { ...of, nodeId: node.nodeId, tier: "edge" });
+  await opened.database.close();
+});
+
+it("is given to an enrolled node of exactly its grant, and taken when it is what the parent signed", async () => {
+  const directory = await tempDir();
+  const refused = async (parent: ImageParent, code: string, bytesMax?: number): Promise<void> => {
+    await expect(take(directory, parent, bytesMax)).rejects.toMatchObject({ code });
+    expect(await isEmptyStore(directory)).toBe(true);
+  };
+  const [elsewhere, everywhere, revoked] = [await newNode({ barn: ["b2"] }), await newNode({}), await newNode(ofBarn.scopes)];
+  await cloud.sql("update replica_node set status = 'revoked' where id = $1", [revoked.nodeId]);
+  await refused(parentOf(elsewhere), "not-found");
+  await refused(parentOf(everywhere), "not-found");
+  await refused(parentOf(revoked), "auth-failed");
+  await refused(parentOf(createIdentity({ tier: "edge", tenant: TENANT })), "auth-failed");
+  await refused({ ...parentOf(node), identity: { nodeId: node.nodeId, sign: (bytes) => elsewhere.sign(bytes) } }, "auth-failed");
+  await refused({ ...parentOf(node), publicKey: elsewhere.publicKey }, "image-invalid");
+  await refused({ ...parentOf(node), node: elsewhere.nodeId }, "image-invalid");
+  await refused(parentOf(node), "image-invalid", image.sizeBytes - 1);
+  const file = path.join(shelfDirectory, `${image.sha256}.image`);
+  const whole = await readFile(file);
+  const handle = await openFile(file, "r+");
+  await handle.write(Buffer.from([(whole[5_000] ?? 0) ^ 1]), 0, 1, 5_000);
+  await handle.close();
+  await refused(parentOf(node), "image-invalid");
+  expect(existsSync(path.join(directory, "image.part"))).toBe(false);
+  truncateSync(file, 5_000);
+  await refused(parentOf(node), "not-found");
+  await writeFile(file, whole);
+  // Its tail is gone: nobody could go on from it.
+  const horizon = { olderThanMs: -60_000, childAbsentMs: -120_000, nowMs: Date.now(), hasParent: false };
+  await pruneLog(cloud.database, cloud.catalog, horizon);
+  await refused(parentOf(node), "not-found");
+});

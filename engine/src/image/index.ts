@@ -1,0 +1,10 @@
+export { type ImageAge, imageAge } from "./image-age.ts";
+export { ImageDesk, type ImageDeskParts, type ImageReply } from "./image-desk.ts";
+export { imageKey, type ImageKind, imageKind } from "./image-kind.ts";
+export type { ImageManifest, SignedManifest } from "./image-manifest.ts";
+export { ImageShelf, type ShelfLimits, type ShelvedImage } from "./image-shelf.ts";
+export { type ImageOrder, makeImage } from "./make-image.ts";
+export type { ImageSource } from "./fill-image.ts";
+export type { ImageParent, ImageWish } from "./fetch-image.ts";
+export { type ImageOpening, openWithImage } from "./open-with-image.ts";
+export { type ImageStep, takeImage } from "./take-image.ts";
