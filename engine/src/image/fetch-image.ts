@@ -54,7 +54,8 @@ export async function askForImage(parent: ImageParent, wish: ImageWish): Promise
 
 /**
  * Brings an image into `file`, which may hold the beginning of it already: then only the rest comes. A connection that breaks is made again,
- * a few times as long as something came. When it resolves, the file has the manifest's hash and is durable. Throws `unavailable` when the rest may come later, `not-found` when the
+ * a few times as long as something came. When it resolves, the file has the manifest's hash; what a power cut takes of it shows
+ * by that when it is gone on with. Throws `unavailable` when the rest may come later, `not-found` when the
  * parent has another image by now, and `image-invalid` for other bytes, which are removed.
  */
 export async function fetchImage(parent: ImageParent, wish: ImageWish, manifest: ImageManifest, file: string): Promise<void> {
@@ -75,7 +76,6 @@ export async function fetchImage(parent: ImageParent, wish: ImageWish, manifest:
           throw error;
       });
     }
-    await handle.sync();
   } finally {
     await handle.close();
   }

@@ -11,20 +11,23 @@ import { sampleFarm } from "../apply/sample-farm.ts";
 import type { HayloftError } from "../error/hayloft-error.ts";
 import { newId } from "../identity/new-id.ts";
 import { createIdentity, type KeyIdentity } from "../identity/node-identity.ts";
-import { fillImage } from "./fill-image.ts";
+import { fillImage, type ImageSource } from "./fill-image.ts";
 import { pruneLog } from "../log/prune-log.ts";
-import { migrate } from "../migrate/migrate.ts";
+import { migrate, unownedNode } from "../migrate/migrate.ts";
 import type { Grant } from "../replica/replica-storage.ts";
+import { SqlReplicaStorage } from "../replica/sql-replica-storage.ts";
+import { grantText } from "../scope/grant-text.ts";
 import type { Database } from "../store/database.ts";
 import { openPgliteDatabase } from "../store/pglite/open-pglite-database.ts";
 import { freshPglite } from "../testing/fresh-pglite.ts";
 import { tempDir } from "../testing/temp-dir.ts";
 import type { ImageParent } from "./fetch-image.ts";
-import { imageKind } from "./image-kind.ts";
-import type { ImageManifest } from "./image-manifest.ts";
+import { imageKey, imageKind } from "./image-kind.ts";
+import { type ImageManifest, signManifest } from "./image-manifest.ts";
 import { ImageShelf } from "./image-shelf.ts";
 import { makeImage } from "./make-image.ts";
 import { openWithImage } from "./open-with-image.ts";
+import { type ImageTaker, proveImage } from "./prove-image.ts";
 import { isEmptyStore, takeImage } from "./take-image.ts";
 import { TestImageServer } from "./test-image-server.ts";
 
@@ -58,15 +61,16 @@ const newNode = async (scopes: Grant["scopes"]): Promise<KeyIdentity> => {
   return identity;
 };
 
+const sourceOf = (): ImageSource => ({ node: cloud.nodeId, storage: cloud.storage, signal: new AbortController().signal });
+
 const make = async (grant: Grant): Promise<ImageManifest> => {
-  const source = { node: cloud.nodeId, storage: cloud.storage, signal: new AbortController().signal };
   const draft = await shelf.draft("0".repeat(64));
   if (draft === null) throw new Error("somebody makes it");
   const { scratch, file } = draft;
   const { manifest, signed } = await makeImage({
     ...of,
     grant,
-    source,
+    source: sourceOf(),
     identity: cloudIdentity,
     scratch,
     file,
@@ -149,7 +153,13 @@ it("F-A9 an empty store begins as the parent's image of its grant, over a broken
   expect(existsSync(path.join(one, "image.part"))).toBe(false);
   const edge = await replicaOn(opened.database, node);
   expect(await edge.sql("select node_id from hayloft.replica")).toEqual([{ node_id: node.nodeId }]);
-  expect(await edge.sql("select count(*) as count from note")).toEqual([{ count: 19 }]);
+  expect(await edge.sql("select barn_id, count(*) as count from note group by 1")).toEqual([{ barn_id: "b1", count: 19 }]);
+  const counts = ["quarantine", "staged", "outcome", "loss", "eviction", "incarnation", "recovery"].map(
+    (table) => `(select count(*) from hayloft.${table})`,
+  );
+  expect(await edge.sql(`select ${counts.join(" + ")} as rows, (select count(*) from pg_database) as databases`)).toEqual([
+    { rows: 0, databases: 1 },
+  ]);
   await pullDown(edge, cloud, ofBarn);
   expect((await edge.sql("select title from note where title like '%since' order by title")).map(({ title }) => title)).toEqual([
     "changed since",
@@ -195,22 +205,9 @@ async function fillPages(child: TestReplica): Promise<void> {
   );
 }
 
-it("holds the rows of its grant and nothing of any replica's own life", async () => {
-  const directory = await tempDir();
-  const { database } = await openStore(directory, node);
-  const replica = await replicaOn(database, node);
-  expect(await replica.sql("select distinct barn_id from note")).toEqual([{ barn_id: "b1" }]);
-  expect(await replica.sql("select id from barn")).toEqual([{ id: "b1" }]);
-  const counts = ["quarantine", "staged", "outcome", "loss", "eviction", "incarnation", "recovery"].map(
-    (table) => `(select count(*) from hayloft.${table})`,
-  );
-  expect(await replica.sql(`select ${counts.join(" + ")} as rows, (select count(*) from pg_database) as databases`)).toEqual([
-    { rows: 0, databases: 1 },
-  ]);
-  await replica.close();
-  const secret = Buffer.from("b2 7");
+it("holds the rows of its grant, and no byte of any other row", async () => {
   const bytes = await promisify(gunzip)(await readFile(path.join(shelfDirectory, `${image.sha256}.image`)));
-  expect([bytes.includes(secret), bytes.includes("b1 7")]).toEqual([false, true]);
+  expect([bytes.includes("b2 7"), bytes.includes("b1 7")]).toEqual([false, true]);
 });
 
 it("goes on where it was killed, and what turns out to be of no use gives way to an empty store", async () => {
@@ -227,8 +224,61 @@ it("goes on where it was killed, and what turns out to be of no use gives way to
   const opened = await openStore(directory, node);
   expect(opened).toMatchObject({ fromImage: false, refused: ["store-failed"] });
   expect((await opened.database.query("select to_regclass('note') as there")).rows).toEqual([{ there: null }]);
-  await migrate(opened.database, { ...of, nodeId: node.nodeId, tier: "edge" });
   await opened.database.close();
+});
+
+it("is held against its manifest and this node's tenant before it is this node's", async () => {
+  const database = await freshPglite();
+  await migrate(database, { ...of, nodeId: unownedNode, tier: "edge" });
+  const storage = new SqlReplicaStorage({ database, catalog: sampleFarm, nodeId: unownedNode, tier: "edge", hasParent: true });
+  const cursors = await fillImage(sourceOf(), storage, sampleFarm, ofBarn);
+  const manifest = { ...image, cursors };
+  const taker = { catalog: sampleFarm, node: node.nodeId, parent: cloud.nodeId, tenant: TENANT };
+  await proveImage(database, manifest, taker);
+  const refused = async (more: Partial<ImageManifest>, by: Partial<ImageTaker> = {}): Promise<void> => {
+    await expect(proveImage(database, { ...manifest, ...more }, { ...taker, ...by })).rejects.toMatchObject({
+      code: "image-invalid",
+    });
+  };
+  await refused({ granted: grantText(grantOf({})) });
+  await refused({ cursors: cursors.map((cursor) => ({ ...cursor, position: cursor.position - 1 })) });
+  await refused({}, { parent: newId() });
+  await refused({}, { tenant: "t2" });
+  await database.query("update hayloft.replica set node_id = $1::uuid", [newId()]);
+  await refused({});
+  await database.query("update hayloft.replica set node_id = $1::uuid", [unownedNode]);
+  await proveImage(database, manifest, taker);
+  await database.transaction(async (tx) => {
+    await tx.query("select set_config('hayloft.applying', 'on', true)");
+    await tx.query("insert into barn (tenant_id, id, name, location) values ('t2', 'theirs', 'theirs', 'south')");
+  });
+  await refused({});
+  await database.close();
+});
+
+it("goes from disk to disk: neither side holds more than a few chunks of it", async () => {
+  const [sizeBytes, granted] = [96 * 1024 * 1024, grantText(grantOf({}))];
+  const sha256 = "a".repeat(64);
+  const manifest = { ...image, granted, sizeBytes, sha256, key: imageKey(imageKind(sampleFarm, of.migrations), granted) };
+  const draft = await shelf.draft(manifest.key);
+  if (draft === null) throw new Error("somebody makes it");
+  await writeFile(draft.file, "");
+  truncateSync(draft.file, sizeBytes);
+  await shelf.put(draft.file, manifest, signManifest(cloudIdentity, manifest));
+  await draft.release();
+  const whole = await newNode({});
+  const before = process.memoryUsage().arrayBuffers;
+  let most = 0;
+  const watch = setInterval(() => {
+    most = Math.max(most, process.memoryUsage().arrayBuffers - before);
+  }, 2);
+  // No such bytes were signed, which shows when all of them have come.
+  await expect(take(await tempDir(), parentOf(whole))).rejects.toMatchObject({ code: "image-invalid" });
+  clearInterval(watch);
+  expect(most).toBeLessThan(sizeBytes / 2);
+  await cloud.sql("update replica_node set status = 'revoked' where id = $1", [whole.nodeId]);
+  await shelf.tidy(({ manifest: { key } }) => key === image.key, { imagesMax: 10, bytesMax: 2 ** 40 }, 0);
+  await rm(path.join(shelfDirectory, `${sha256}.image`));
 });
 
 it("is given to an enrolled node of exactly its grant, and taken when it is what the parent signed", async () => {

@@ -1,11 +1,12 @@
 import type { Catalog } from "../catalog/catalog.ts";
-import { HayloftError, isHayloftError } from "../error/hayloft-error.ts";
-import { migrate, unownedNode } from "../migrate/migrate.ts";
+import { type HayloftError, isHayloftError } from "../error/hayloft-error.ts";
+import { migrate } from "../migrate/migrate.ts";
 import type { Migration } from "../migrate/migration.ts";
 import type { Database } from "../store/database.ts";
 import type { ImageParent } from "./fetch-image.ts";
 import { imageKind } from "./image-kind.ts";
 import type { ImageManifest } from "./image-manifest.ts";
+import { proveImage } from "./prove-image.ts";
 import { discardImage, forgetImage, type ImageStep, isEmptyStore, settleImage, takeImage, unprovenImage } from "./take-image.ts";
 
 export interface ImageOpening {
@@ -75,10 +76,11 @@ async function tryImage({
 }
 
 /** Opens an image and makes it this node's. Throws `image-invalid` when it is not what its manifest says, and what `migrate` throws. */
-async function openProven({ open, catalog, migrations, tier, parent }: ImageOpening, image: ImageManifest): Promise<Database> {
+async function openProven(opening: ImageOpening, image: ImageManifest): Promise<Database> {
+  const { open, catalog, migrations, tier, parent } = opening;
   const database = await open();
   try {
-    await prove(database, image, parent);
+    await proveImage(database, image, { catalog, node: parent.identity.nodeId, parent: parent.node, tenant: parent.tenant });
     await migrate(database, { catalog, migrations, nodeId: parent.identity.nodeId, tier });
     return database;
   } catch (error) {
@@ -86,27 +88,3 @@ async function openProven({ open, catalog, migrations, tier, parent }: ImageOpen
     throw error;
   }
 }
-
-async function prove(database: Database, image: ImageManifest, { identity, node }: ImageParent): Promise<void> {
-  const { rows } = await database.query<{ owner: string; own: number; strangers: number }>(
-    `select (select node_id::text from hayloft.replica) as owner,
-      (select count(*) from hayloft.head where seq > 0) as own,
-      (select count(*) from hayloft.peer where node_id <> $1::uuid or relation <> 'parent' or granted is distinct from $2 and tenant_id = $3) as strangers`,
-    [node, image.granted, tenantOf(image)],
-  );
-  const [found] = rows;
-  // Owned by this node: it was killed between taking possession and noting that.
-  if (found?.owner === identity.nodeId) return;
-  if (found?.owner !== unownedNode || found.own > 0 || found.strangers > 0)
-    throw new HayloftError("image-invalid", { reason: "it belongs to another node" });
-  const cursors = await database.query<{ tenant: string; incarnation: string; position: number }>(
-    `select tenant_id as tenant, received_incarnation::text as incarnation, received_position as position from hayloft.peer
-    where received_position is not null order by tenant_id`,
-  );
-  const listed = image.cursors.map(({ tenant, incarnation, position }) => ({ tenant, incarnation, position }));
-  const sorted = listed.toSorted((left, right) => (left.tenant < right.tenant ? -1 : 1));
-  if (JSON.stringify(cursors.rows) !== JSON.stringify(sorted))
-    throw new HayloftError("image-invalid", { reason: "it is from another time than its manifest" });
-}
-
-const tenantOf = ({ granted }: ImageManifest): string => (JSON.parse(granted) as [string])[0];

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { type FileHandle, open, readdir, stat } from "node:fs/promises";
+import { type FileHandle, open, readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
-import { pack as tarPack, type Pack } from "tar-stream";
+import { type Header, pack as tarPack, type Pack } from "tar-stream";
 
 /** A packed directory. */
 export interface PackedDirectory {
@@ -20,6 +20,8 @@ export interface LogEnd {
   readonly bytes: number;
 }
 
+/** Files up to this size, which most are, are read in one go. */
+const WHOLE_BYTES_MAX = 1024 * 1024;
 const LOG = "pg_wal";
 const leftOut = new Set(["postmaster.pid", "postmaster.opts"]);
 const segmentPattern = /^[0-9A-F]{24}$/u;
@@ -88,7 +90,9 @@ async function packFile(pack: Pack, { directory, end }: Place, name: string): Pr
   const { size } = await stat(file);
   // Postgres uses old files of its log again: behind the end is what it was about before.
   const meant = name === `${LOG}/${end.segment}` ? Math.min(size, end.bytes) : size;
-  await pipeline(padded(file, meant, size), pack.entry({ name, size, mode: 0o600 }));
+  const header = { name, size, mode: 0o600 };
+  if (size <= WHOLE_BYTES_MAX && meant === size) await packEntry(pack, header, await readFile(file));
+  else await pipeline(padded(file, meant, size), pack.entry(header));
   return size;
 }
 
@@ -98,9 +102,11 @@ async function* padded(file: string, meant: number, size: number): AsyncIterable
   for (let left = size - meant; left > 0; left -= zeros.length) yield zeros.subarray(0, Math.min(left, zeros.length));
 }
 
-const packEntry = async (pack: Pack, header: { readonly name: string; readonly type: "directory"; readonly mode: number }) =>
-  await new Promise<void>((resolve, reject) => {
-    pack.entry(header, (error) => (error ? reject(error) : resolve()));
+const packEntry = async (pack: Pack, header: Partial<Header> & { readonly name: string }, content?: Buffer): Promise<void> =>
+  await new Promise((resolve, reject) => {
+    const packed = (error?: Error | null): void => (error ? reject(error) : resolve());
+    if (content === undefined) pack.entry(header, packed);
+    else pack.entry(header, content, packed);
   });
 
 async function writeAll(

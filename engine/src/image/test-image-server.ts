@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { provenNode } from "../blob/proven-node.ts";
@@ -32,10 +33,11 @@ export class TestImageServer {
         this.ranges.push(request.headers.range);
         let left = this.cutAfterBytes ?? Infinity;
         this.cutAfterBytes = null;
+        const closed = new Promise((resolve) => response.once("close", resolve));
         for await (const chunk of reply.body as AsyncIterable<Buffer>) {
           left -= chunk.length;
           if (left < 0) return response.destroy();
-          if (!response.write(chunk)) await new Promise((resolve) => response.once("drain", resolve).once("close", resolve));
+          if (!response.write(chunk)) await Promise.race([once(response, "drain").catch(() => null), closed]);
           if (response.destroyed) return reply.body;
         }
         return response.end();

@@ -27,7 +27,7 @@ export async function openInWorker(start: WorkerStart): Promise<{ database: PGli
     process.exit(1);
   };
   if (start.dataDir === null) return { database: await openInMemory(start, end), durability: "D0" };
-  await prepareDirectory(start.dataDir, start.image);
+  await prepareDirectory(start.dataDir, start.image, start.durable);
   if (!start.durable) {
     const database = await openOn(new NodeFS(start.dataDir), PGlite.defaultStartParams, start, end);
     return { database, durability: "D1" };

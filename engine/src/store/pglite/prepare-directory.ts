@@ -7,16 +7,16 @@ import { unpackTar } from "./tar-archive.ts";
 /**
  * Makes PGlite's directory when there is none. It is built beside its place and renamed when it is whole and durable, so
  * a directory under the final name is never an unfinished one and is never wiped; an unfinished draft never held a
- * commit and always is.
+ * commit and always is. Not `durable`, it survives a killed process alone.
  */
-export async function prepareDirectory(dataDir: string, image: string | null): Promise<void> {
+export async function prepareDirectory(dataDir: string, image: string | null, durable: boolean): Promise<void> {
   if (existsSync(dataDir)) return;
   const draft = `${dataDir}.new`;
   rmSync(draft, { recursive: true, force: true });
   const archive = await loadImage(image);
   mkdirSync(draft, { recursive: true, mode: 0o700 });
   unpackTar(archive, draft);
-  syncTree(draft);
+  if (durable) syncTree(draft);
   renameSync(draft, dataDir);
-  syncPath(path.dirname(dataDir));
+  if (durable) syncPath(path.dirname(dataDir));
 }
