@@ -65,6 +65,13 @@ export const hubSettings = defineSettings("HAYLOFT_HUB", {
     max: 10_000,
     about: "Enrolment attempts per address and minute.",
   },
+  "database.second_site": {
+    type: "choice",
+    default: "none",
+    choices: ["none", "standby", "archive"],
+    about:
+      "Where another site keeps the database's log: a streaming standby, or an archive. Nodes are told then what the loss of this site does not reach, and keep the rest.",
+  },
   identity_file: {
     type: "path",
     default: null,

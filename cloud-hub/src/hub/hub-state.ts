@@ -15,12 +15,16 @@ import { HubMetrics } from "../metrics/hub-metrics.ts";
 import { contactLimits } from "../watch/contact-limits.ts";
 import { noteContact } from "../watch/note-contact.ts";
 import type { Readiness } from "../watch/readiness.ts";
+import { SecondSiteWatch } from "../watch/second-site.ts";
 import { DatabaseProbe } from "../watch/readiness.ts";
 
 /** How often the contact of connected but idle nodes is written down. Well below the least `watch.late_minutes`. */
 const CONTACT_INTERVAL_MS = 20_000;
 
 const IMAGES_INTERVAL_MS = 60_000;
+/** A node's change is told to be safe two to four times that after it is. */
+const SECOND_SITE_INTERVAL_MS = 2_000;
+
 const MEDIA_INTERVAL_MS = 3_600_000;
 /** A site may be away for long in the middle of an image. */
 const UNSENT_MS = 14 * 86_400_000;
@@ -37,7 +41,7 @@ export class HubState {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #probe: DatabaseProbe;
-
+  readonly #secondSite: SecondSiteWatch;
   readonly #blobs: BlobStore;
   /** Prepared databases for new nodes. */
   readonly images: HubImages;
@@ -70,6 +74,7 @@ export class HubState {
       },
       onOutcome: (outcome) => this.#metrics.countImage(outcome),
     });
+    this.#secondSite = new SecondSiteWatch(replica, log);
   }
 
   async readiness(): Promise<Readiness> {
@@ -97,6 +102,7 @@ export class HubState {
         media: null,
         repaired: null,
         images: await this.images.figures(),
+        secondSiteBehindBytes: null,
         nowMs,
       });
     }
@@ -111,6 +117,7 @@ export class HubState {
       nodes: await listNodes(this.#database, null, watch),
       repaired: (await this.#replica.status()).healedForChildren,
       images: await this.images.figures(),
+      secondSiteBehindBytes: this.#secondSite.behindBytes,
       nowMs,
     });
   }
@@ -153,6 +160,15 @@ export class HubState {
       await this.careForMedia();
     });
     const images = new RepeatingJob("images", IMAGES_INTERVAL_MS, this.#log, async () => await this.images.tend());
-    return [maintenance, contact, care, images];
+    const jobs = [maintenance, contact, care, images];
+    const site = this.#settings["database.second_site"];
+    if (site === "none") return jobs;
+    const second = new RepeatingJob(
+      "second-site",
+      SECOND_SITE_INTERVAL_MS,
+      this.#log,
+      async () => await this.#secondSite.look(site),
+    );
+    return [...jobs, second];
   }
 }

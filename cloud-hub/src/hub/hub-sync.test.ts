@@ -213,6 +213,18 @@ describe("a hub with children of several tenants", () => {
     expect(await contact(25 * 60 * 60_000, true)).toBe("online");
   });
 
+  it("F-E4 a second site that does not say how far it is is logged once, and its lag is not shown as zero", async () => {
+    const alone = await startTestHub({ "database.second_site": "standby" });
+    try {
+      await waitFor("a look", () => alone.events.some(({ event }) => event === "second-site-silent"));
+      const metrics = await (await fetch(`${alone.url}/metrics`)).text();
+      expect(metrics).not.toMatch(/^db_second_site_behind_bytes /m);
+      expect(alone.events.filter(({ event }) => event === "second-site-silent")).toHaveLength(1);
+    } finally {
+      await alone.end();
+    }
+  });
+
   it("F-E2 two hub processes on one database are one node, and a change through one reaches a child of the other", async () => {
     const second = await (await import("./start-hub.ts")).startHub({ "http.port": 0 }, { databaseUrl: hub.databaseUrl });
     expect(second.nodeId).toBe(hub.nodeId);

@@ -19,6 +19,8 @@ export interface MetricsSnapshot {
   /** Rows that were set right here because a node compared its own with them. */
   readonly repaired: number | null;
   readonly images: ImageFigures;
+  /** Bytes of the database's log that the second site does not have; null without one, or while it does not say. */
+  readonly secondSiteBehindBytes: number | null;
   readonly nowMs: number;
 }
 
@@ -55,6 +57,10 @@ export class HubMetrics {
       imagesKept: gauge("images_kept", "Prepared databases for new nodes that are kept."),
       imagesBytes: gauge("images_bytes", "Bytes that they take."),
       imagesSending: gauge("images_sending", "Prepared databases that are being sent by this process."),
+      secondSite: gauge(
+        "db_second_site_behind_bytes",
+        "Bytes of the database's log that the second site does not have; absent while it does not say.",
+      ),
       bytes: gauge("db_size_bytes", "Size of the database."),
       oldest: gauge(
         "db_oldest_transaction_age_seconds",
@@ -121,6 +127,7 @@ export class HubMetrics {
     this.#set("imagesKept", snapshot.images.kept);
     this.#set("imagesBytes", snapshot.images.bytes);
     this.#set("imagesSending", snapshot.images.sending);
+    this.#set("secondSite", snapshot.secondSiteBehindBytes ?? undefined);
     this.#set("bytes", overview?.database_bytes);
     this.#set("oldest", overview?.oldest_transaction_seconds);
     this.#set("poolSize", pool?.size);

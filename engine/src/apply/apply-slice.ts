@@ -123,7 +123,7 @@ async function applyInTransaction(
     from === "child"
       ? await outcomesToTell(tx, env, told, liftCommits(env.lens, slice.commits).commits, duplicates)
       : { outcomes: [], areMore: false };
-  await moveCursor(tx, request, position);
+  const safe = await moveCursor(tx, request, position);
   const waits = from === "parent" && [...refused.keys(), ...dependants.keys()].some(takesRows);
   if (refill || waits) await noteDue(tx, request, { refill, purge: waits });
   return {
@@ -131,6 +131,7 @@ async function applyInTransaction(
     outcomes,
     untold: areMore,
     refill,
+    ...(from === "child" && safe > 0 && { safe }),
     rowsApplied: applied.reduce((sum, { changes }) => changes.reduce((rows, change) => rows + change.rowCount, sum), 0),
     commitsApplied: applied.length + offers.length,
     commitsDuplicate: duplicates.length,

@@ -43,12 +43,12 @@ export async function lockCursor(
   return position;
 }
 
-/** Moves the cursor, never back within an incarnation. */
-export async function moveCursor(tx: SqlSession, { peer, from, slice }: ApplyRequest, position: number): Promise<void> {
-  await tx.query(
+/** Moves the cursor, never back within an incarnation. Returns up to where the log survives the loss of this site, 0 when that is not known. */
+export async function moveCursor(tx: SqlSession, { peer, from, slice }: ApplyRequest, position: number): Promise<number> {
+  const { rows } = await tx.query<{ safe: number | null }>(
     `update hayloft.peer set relation = $3, received_incarnation = $4::uuid, received_position = $5::bigint, last_contact_at = now(),
       received_mark = case when $7::boolean then $6::bytea when received_incarnation = $4::uuid and received_position = $5::bigint then received_mark end
-    where node_id = $1::uuid and tenant_id = $2`,
+    where node_id = $1::uuid and tenant_id = $2 returning case when safe_incarnation = received_incarnation then safe_position end as safe`,
     [
       peer,
       slice.tenant,
@@ -59,6 +59,7 @@ export async function moveCursor(tx: SqlSession, { peer, from, slice }: ApplyReq
       slice.mark !== undefined && slice.upTo === position,
     ],
   );
+  return rows[0]?.safe ?? 0;
 }
 
 /** Remembers that rows from this parent have to be filled anew, or that evictions wait until it has our work. */

@@ -64,6 +64,7 @@ async function beginIncarnation(tx: SqlSession, { tenant, incarnation, cause, ha
   await tx.query(
     `update hayloft.peer p set acked_incarnation = case when p.acked_incarnation = $2::uuid then h.incarnation end,
       acked_position = case when p.acked_incarnation = $2::uuid then p.acked_position end,
+      safe_incarnation = case when p.safe_incarnation = $2::uuid then h.incarnation end,
       received_incarnation = null, received_position = null, received_mark = null, snapshot_cursor = null, refill_due = false
     from hayloft.head h where h.tenant_id = $1 and p.tenant_id = $1 and p.relation = 'parent'`,
     [tenant, incarnation],

@@ -2,6 +2,7 @@ import { chmodSync } from "node:fs";
 import { afterEach, expect, it } from "vitest";
 import { eventually, Harbour, type HarbourReplica, tenant } from "../replica/testing/harbour.ts";
 import { openPostgresDatabase } from "../store/postgres/open-postgres-database.ts";
+import { readStoredElsewhere } from "../store/postgres/stored-elsewhere.ts";
 import { ArchivedPostgres } from "../testing/archived-postgres.ts";
 import { tempDir } from "../testing/temp-dir.ts";
 import { readRecovery } from "./read-recovery.ts";
@@ -49,7 +50,17 @@ it(
     );
     // West has seen no more than this; east sees what is lost.
     await west.stop();
+    const early = await readStoredElsewhere(first.hub.database, "archive");
+    const { rows } = await first.hub.database.query<{ end: string }>("select pg_current_wal_insert_lsn()::text as end");
     await server.restorePoint("last_night");
+    // The archive has it when its segment is full or was switched, and says so.
+    const isArchived = async (wal: string | undefined): Promise<unknown> =>
+      (await first.hub.database.query("select $1::pg_lsn >= $2::pg_lsn as yes", [wal ?? "0/0", rows[0]?.end ?? ""])).rows[0];
+    expect(await isArchived(early?.wal)).toEqual({ yes: false });
+    await eventually(
+      async () => await isArchived((await readStoredElsewhere(first.hub.database, "archive"))?.wal),
+      (found) => (found as { yes: boolean }).yes,
+    );
     await jot(first.hub, "b", "lost at the hub");
     await sight(e1, "e2", "e3");
     await jot(e1, "c", "east");

@@ -8,6 +8,11 @@ export interface PruneOptions {
   /** A child that was not heard of for longer does not hold the log back; it takes a snapshot when it returns. Default 30 days. */
   readonly childAbsentMs?: number;
   readonly nowMs: number;
+  /**
+   * How long, in ms, a commit waits to be safe (D4) where the parent says such things: with a standby or an archive that stands still the log would grow
+   * without end. Default 30 days.
+   */
+  readonly unsafeKeptMs?: number;
   /** True when this replica dials a parent: nothing is pruned before the parent has acknowledged it. */
   readonly hasParent: boolean;
 }
@@ -24,11 +29,13 @@ export interface PrunedLog {
 /** Outcomes outlive the log by that much. */
 const OUTCOME_KEPT_MS = 365 * 86_400_000;
 const CHILD_ABSENT_MS = 30 * 86_400_000;
+const UNSAFE_KEPT_MS = 30 * 86_400_000;
 /** What a child began to send in parts and did not go on with for so long is dropped; it begins again. */
 const STAGED_MS = 7 * 86_400_000;
 
 /**
- * Deletes commits that are older than the retention, acknowledged by the parent and by every child that was lately here,
+ * Deletes commits that are older than the retention, acknowledged by the parent and by every child that was lately here, and safe where the
+ * parent says how far that is,
  * and the tombstones and told outcomes of that age, and parts of commits that nobody went on with for a week. Readers behind the new horizon get `behind-horizon` and take a snapshot.
  */
 export async function pruneLog(database: Database, catalog: Catalog, options: PruneOptions): Promise<readonly PrunedLog[]> {
@@ -56,9 +63,19 @@ async function pruneTenant(tx: SqlSession, catalog: Catalog, tenant: string, opt
         (select case when $4::boolean then coalesce(max(p.acked_position) filter (where p.acked_incarnation = h.incarnation), 0) else h.position end
           from hayloft.head h left join hayloft.peer p on p.tenant_id = h.tenant_id and p.relation = 'parent'
           where h.tenant_id = $1 group by h.position),
+        (select greatest(min(case when p.safe_incarnation = h.incarnation then p.safe_position else 0 end),
+            (select max(old.position) from hayloft.commit old where old.tenant_id = $1 and old.sealed_at < $5::timestamptz))
+          from hayloft.peer p join hayloft.head h on h.tenant_id = p.tenant_id
+          where p.tenant_id = $1 and p.relation = 'parent' and p.acked_incarnation = h.incarnation and p.safe_position is not null),
         (select min(coalesce(p.acked_position, 0)) from hayloft.peer p join hayloft.head h on h.tenant_id = p.tenant_id
           where p.tenant_id = $1 and p.relation = 'child' and p.acked_incarnation = h.incarnation and p.last_contact_at >= $3::timestamptz))`,
-    [tenant, before, new Date(options.nowMs - (options.childAbsentMs ?? CHILD_ABSENT_MS)), options.hasParent],
+    [
+      tenant,
+      before,
+      new Date(options.nowMs - (options.childAbsentMs ?? CHILD_ABSENT_MS)),
+      options.hasParent,
+      new Date(options.nowMs - (options.unsafeKeptMs ?? UNSAFE_KEPT_MS)),
+    ],
   );
   const position = rows[0]?.position ?? 0;
   if (position === 0) return { tenant, position, commits: 0, losses };

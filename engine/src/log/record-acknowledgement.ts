@@ -10,6 +10,7 @@ import { noteRestamps } from "../journal/note-restamps.ts";
 import { storeOutcome } from "../receipt/outcomes.ts";
 import type { AckRecord, CommitOutcome } from "../replica/replica-storage.ts";
 import type { Database, SqlSession } from "../store/database.ts";
+import { recordSafePosition } from "./safe-position.ts";
 import { changeOfRow, COMMIT_COLUMNS, type ChangeRow, commitOfRow, type CommitRow } from "./commit-row.ts";
 
 /**
@@ -29,6 +30,7 @@ export async function recordAcknowledgement(database: Database, env: ReplicaEnvi
       throw new HayloftError("history-diverged", { tenant: ack.tenant, acknowledged: ack.position, position: head.position });
     }
     const { before, purge } = await moveAcknowledged(tx, env, ack);
+    if (env.hasParent) await recordSafePosition(tx, ack);
     if (ack.top) await raiseTopSeqs(tx, ack.tenant, before, ack.position);
     // The last first, as when undoing: a row goes before the row that it refers to, and comes back after it.
     for (const outcome of ack.outcomes.toReversed()) await takeOutcome(tx, env, ack, outcome);

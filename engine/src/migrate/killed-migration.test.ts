@@ -20,7 +20,8 @@ it("F-A8 S11.4 a process that is killed in the middle of a migration leaves the 
   await before.query("insert into note (tenant_id, id, body) values ('t', 'a', 'unsent')");
   await before.close();
 
-  const run = (killBefore: number) => spawnSync(process.execPath, [...BRIEF_NODE, program, dataDir, String(killBefore)], { encoding: "utf8" });
+  const run = (killBefore: number) =>
+    spawnSync(process.execPath, [...BRIEF_NODE, program, dataDir, String(killBefore)], { encoding: "utf8" });
   for (const statement of [6, 14, 22]) {
     expect({ statement, signal: run(statement).signal }).toEqual({ statement, signal: "SIGKILL" });
     const left = await openPgliteDatabase({ dataDir });

@@ -81,11 +81,17 @@ function nextProgress({ onProgress, timers, closed }: ReceiptSource): { within(m
 function outcomeAt(source: ReceiptSource, receipt: CommitReceipt, level: ReceiptLevel): ReceiptOutcome | null {
   const { outcome, code } = receipt;
   // A refusal is where it ends: the commit goes no further.
-  const ended = level === "device" || !source.hasParent || receipt.top.reached || outcome === "refused";
-  return ended || (level === "parent" && receipt.parent.reached) ? { outcome, code } : null;
+  const ended =
+    level === "device" ||
+    !source.hasParent ||
+    outcome === "refused" ||
+    receipt[level].reached ||
+    (level !== "safe" && receipt.top.reached);
+  return ended ? { outcome, code } : null;
 }
 
-function levelReached({ device, parent, top }: CommitReceipt): ReceiptLevel | "none" {
+function levelReached({ device, parent, top, safe }: CommitReceipt): ReceiptLevel | "none" {
+  if (safe.reached) return "safe";
   if (top.reached) return "top";
   if (parent.reached) return "parent";
   return device.reached ? "device" : "none";

@@ -243,7 +243,7 @@ export class PeerNetwork {
     this.#tendDue.clear();
     this.#tending = Promise.all(due.map(async (tenant) => ({ tenant, ...(await tendHeld(tenant)) })))
       .then((tended) => {
-        for (const { tenant, untold } of tended) if (untold) this.#tellOutcomes(tenant);
+        for (const { tenant, untold } of tended) if (untold) this.tellOutcomes(tenant);
       })
       .catch((error: unknown) => this.#lost("release-failed", error))
       .finally(() => {
@@ -252,7 +252,8 @@ export class PeerNetwork {
       });
   }
 
-  #tellOutcomes(tenant: string): void {
+  /** Has the children of a tenant asked what they are to be told. */
+  tellOutcomes(tenant: string): void {
     for (const { key, runner } of this.#byNode.values())
       if (key?.tenant === tenant) runner.work({ type: "outcomes-due", tenant });
   }

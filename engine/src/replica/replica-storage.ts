@@ -167,6 +167,8 @@ export interface ApplyResult {
   readonly untold?: boolean;
   /** True when rows came into our scope that no commit brings: a snapshot has to fill them. */
   readonly refill?: boolean;
+  /** Up to where the child's log survives the loss of this site; absent: that is not known. */
+  readonly safe?: number;
   readonly rowsApplied: number;
   readonly commitsApplied: number;
   readonly commitsDuplicate: number;
@@ -180,6 +182,8 @@ export interface AckRecord {
   readonly position: number;
   /** How durable the commits are there; absent: it did not say. */
   readonly level?: DurabilityLevel;
+  /** Up to where the log survives the loss of the peer's site; absent: nothing new. */
+  readonly safe?: number;
   /** True when the acknowledging replica is the top of the tree, so that the commits are at the hub. */
   readonly top: boolean;
   readonly outcomes: readonly CommitOutcome[];

@@ -12,8 +12,11 @@ import type { Database, SqlSession } from "../store/database.ts";
 import type { DocumentEdit, DocumentPlace } from "./edit-document.ts";
 import type { ReplicaStatus } from "./replica-status.ts";
 
-/** `device`: committed on this replica. `parent`: at the parent. `top`: at the top of the tree. */
-export type ReceiptLevel = "device" | "parent" | "top";
+/**
+ * `device`: committed on this replica. `parent`: at the parent. `top`: at the top of the tree. `safe`: the loss of the parent's whole site does not reach it,
+ * which only a parent says that has a second site.
+ */
+export type ReceiptLevel = "device" | "parent" | "top" | "safe";
 
 /** A written commit that can be asked, and awaited, how far it has come. Survives a restart through `replica.receipt`. */
 export interface Receipt {
@@ -80,6 +83,11 @@ export interface Replica<Rows> {
    * with this node's key what was found. Throws `unavailable` without a session to a parent of the same version, or while rows still come in.
    */
   verify(options?: { readonly tables?: readonly string[] }): Promise<SignedReport>;
+  /**
+   * Takes in that the write-ahead log of this database, on Postgres, is stored at another site up to `wal` (a `pg_lsn`; see `readStoredElsewhere`), and tells the children
+   * what of theirs is safe. What came in since the call before is told by a later one, so call it every few seconds.
+   */
+  storedElsewhere(wal: string): Promise<void>;
   status(): Promise<ReplicaStatus>;
   /** The children that have a session with this process now; needs no database. */
   children(): readonly { readonly tenant: string; readonly node: string; readonly name: string }[];

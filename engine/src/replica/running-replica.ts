@@ -23,6 +23,7 @@ import { replicaReviews } from "../review/replica-reviews.ts";
 import type { Reviews } from "../review/review.ts";
 import { type AskedCommit, type CommitReceipt, readReceipts } from "../receipt/read-receipt.ts";
 import { receiptOfRow } from "../receipt/receipt-of-row.ts";
+import { moveSafePositions } from "../log/safe-position.ts";
 import { sealedCommit } from "../log/sealed-commit.ts";
 import { signReport, type SignedReport } from "../digest/signed-report.ts";
 import { ChildComparisons } from "./child-comparisons.ts";
@@ -89,6 +90,7 @@ class RunningReplica<Rows> implements Replica<Rows> {
   readonly #tenant: string | null;
   readonly #signer: NodeIdentity;
   readonly #children: ChildComparisons;
+  #safeTotals: ReadonlyMap<string, number> = new Map();
   readonly #progress = new Set<() => void>();
   readonly #closed = new AbortController();
   readonly #unsubscribe: () => void;
@@ -184,6 +186,13 @@ class RunningReplica<Rows> implements Replica<Rows> {
 
   live<Row>(query: (db: Kysely<Rows>) => Compilable<Row>, onRows: (rows: readonly Row[]) => void): () => void {
     return this.#live.add(query, onRows);
+  }
+
+  async storedElsewhere(wal: string): Promise<void> {
+    const totals = await moveSafePositions(this.database, wal);
+    // Another process on this database may have moved them.
+    for (const [tenant, total] of totals) if (this.#safeTotals.get(tenant) !== total) this.#network.tellOutcomes(tenant);
+    this.#safeTotals = totals;
   }
 
   async status(): Promise<ReplicaStatus> {

@@ -52,6 +52,7 @@ export function incomingLog(
     continues: received === undefined || received.incarnation === head.incarnation ? null : received.incarnation,
     rejects: 0,
     toldUpTo: null,
+    safeTold: 0,
     snapshotAt: null,
     snapshotTables: null,
     unfinished: unfinished ?? null,
@@ -258,8 +259,12 @@ export function onApplied(state: Replication, event: Extract<ReplicationEvent, {
     toldUpTo: untold ? before : null,
   };
   const nothingToTell = applying.probe === true && result.outcomes.length === 0 && log.toldUpTo === null;
-  const effects = nothingToTell ? [] : acknowledge(state, next, { before, last: untold ? before : acknowledged }, result);
-  const released = andThen({ state: withIncoming(state, next), effects }, (now) => release(now, applying.bytes));
+  const last = untold ? before : acknowledged;
+  const safe = Math.max(log.safeTold, Math.min(result.safe ?? 0, last));
+  const effects: SessionEffect[] = nothingToTell ? [] : acknowledge(state, next, { before, last }, result);
+  if (safe > log.safeTold) effects.push(acknowledgeSafe(state, next, safe));
+  const told = withIncoming(state, { ...next, safeTold: safe });
+  const released = andThen({ state: told, effects }, (now) => release(now, applying.bytes));
   const full = andThen(released, (now) => endFilling(now, event.tenant));
   if (result.position < applying.upTo) {
     return andThen(full, (now) =>
@@ -283,6 +288,11 @@ function acknowledge(
     type: "send",
     frame: { type: "ack", tenant, incarnation, position: index === groups.length - 1 ? last : before, level, top, outcomes },
   }));
+}
+
+/** Says once more of what was acknowledged that it survives the loss of our site. */
+function acknowledgeSafe(state: Replication, { tenant, incarnation }: IncomingLog, position: number): SessionEffect {
+  return { type: "send", frame: { type: "ack", tenant, incarnation, position, level: "D4", top: state.local.top, outcomes: [] } };
 }
 
 function outcomeGroups(

@@ -1,4 +1,4 @@
-import type { LogHead, StagedCommit } from "../replica/replica-storage.ts";
+import type { AckRecord, LogHead, StagedCommit } from "../replica/replica-storage.ts";
 import type { AckFrame, RejectFrame } from "../protocol/frame.ts";
 import type { Moment } from "./moment.ts";
 import { outgoingPart, readPart } from "./outgoing-part.ts";
@@ -199,16 +199,29 @@ export function onAck(state: Replication, frame: AckFrame): Handled {
   const { tenant, incarnation } = log;
   const { level, top, outcomes } = frame;
   const position = Math.min(frame.position, Math.max(log.sentMax, log.acknowledged));
-  const ack = { peer: state.peer, tenant, incarnation, position, level, top, outcomes };
+  const ack = {
+    peer: state.peer,
+    tenant,
+    incarnation,
+    position,
+    level,
+    top,
+    outcomes,
+    ...(level === "D4" && { safe: position }),
+  };
   if (!log.recording) {
     return { state: withOutgoing(state, { ...log, recording: true }), effects: [{ type: "record-ack", ack }] };
   }
   const earlier = log.nextAck;
-  const nextAck =
-    earlier === null
-      ? ack
-      : { ...ack, position: Math.max(earlier.position, ack.position), outcomes: [...earlier.outcomes, ...ack.outcomes] };
+  const nextAck = earlier === null ? ack : joinAcks(earlier, ack);
   return unchanged(withOutgoing(state, { ...log, nextAck }));
+}
+
+/** Both acknowledgements in one; the level is that of the further one. */
+function joinAcks(earlier: AckRecord, later: AckRecord): AckRecord {
+  const further = later.position >= earlier.position ? later : earlier;
+  const safe = Math.max(earlier.safe ?? 0, later.safe ?? 0);
+  return { ...further, ...(safe > 0 && { safe }), outcomes: [...earlier.outcomes, ...later.outcomes] };
 }
 
 export function onAckRecorded(state: Replication, event: Extract<ReplicationEvent, { type: "ack-recorded" }>): Handled {

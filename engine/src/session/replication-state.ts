@@ -116,6 +116,8 @@ export interface IncomingLog {
   readonly rejects: number;
   /** The position acknowledged last while outcomes of later commits are still to be told; null when none are. */
   readonly toldUpTo: number | null;
+  /** Up to where the peer was told, in this session, that its log survives the loss of our site. */
+  readonly safeTold: number;
   /** Where the snapshot in progress began, which is where the log goes on. */
   readonly snapshotAt: Cursor | null;
   /** The only tables that the snapshot in progress is of; null: all. */

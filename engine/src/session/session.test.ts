@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Frame } from "../protocol/frame.ts";
+import type { AckRecord } from "../replica/replica-storage.ts";
 import { childSession, stepChild } from "./child-session.ts";
 import { parentSession, stepParent } from "./parent-session.ts";
 import { proofBytes } from "./proof.ts";
@@ -163,6 +164,22 @@ describe("receiving", () => {
     expect(parent.effects.at(-1)).toMatchObject({ request: { slice: { after: 5, upTo: 12 } } });
   });
 
+  it("D4 tells once what is safe at another site, and never more than it acknowledged", () => {
+    const levels = (): readonly unknown[] => parent.sent("ack").map(({ level, position }) => [level, position]);
+    parent.frame(slice(0, 5), 100);
+    parent.work({ type: "applied", tenant, result: { ...result(5), safe: 3 } });
+    expect(levels()).toEqual([
+      ["D2", 5],
+      ["D4", 3],
+    ]);
+    parent.work({ type: "outcomes-due", tenant });
+    parent.work({ type: "applied", tenant, result: { ...result(5), safe: 3 } });
+    expect(levels()).toEqual([]);
+    parent.work({ type: "outcomes-due", tenant });
+    parent.work({ type: "applied", tenant, result: { ...result(5), safe: 9 } });
+    expect(levels()).toEqual([["D4", 5]]);
+  });
+
   it("ends a session that sends more than its credit, or more frames than may wait", () => {
     parent.frame(slice(0, 1), 900);
     parent.frame(slice(1, 2), 600);
@@ -192,6 +209,25 @@ describe("receiving", () => {
 const cursorAt = (position: number) => ({ tenant, incarnation: uuid("1"), position });
 
 describe("sending", () => {
+  it("D4 an acknowledgement of less that is safer takes nothing back, alone and beside another", () => {
+    const ack = (position: number, level: "D3" | "D4"): Frame => {
+      const told = { tenant, incarnation: uuid("1"), position, top: true, outcomes: [] };
+      return { type: "ack", level, ...told };
+    };
+    const recorded = (child: ReturnType<typeof openChild>): unknown =>
+      child.effects.flatMap((effect) => (effect.type === "record-ack" ? [effect.ack] : []))[0];
+    const child = openChild(60, 80);
+    child.frame(ack(60, "D3"));
+    const first = recorded(child);
+    expect(first).toMatchObject({ position: 60, level: "D3" });
+    expect(first).not.toHaveProperty("safe");
+    child.frame(ack(40, "D4"));
+    child.frame(ack(60, "D3"));
+    child.frame(ack(50, "D4"));
+    child.work({ type: "ack-recorded", ack: first as AckRecord });
+    expect(recorded(child)).toMatchObject({ position: 60, level: "D3", safe: 50 });
+  });
+
   it("reads from the last acknowledgement that was recorded, so that lost outcomes are told again", () => {
     expect(openChild(30, 60).effects).toContainEqual(
       expect.objectContaining({ type: "read-log", request: expect.objectContaining({ after: 30, towards: "up" }) }),

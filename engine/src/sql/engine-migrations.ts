@@ -7,6 +7,7 @@ import { engineMemory } from "./engine-memory.ts";
 import { engineSeal } from "./engine-seal.ts";
 import { engineTables } from "./engine-tables.ts";
 import { deadRowsApartDdl, rowStateDdl } from "./row-state-ddl.ts";
+import { safePositionDdl } from "./safe-position-ddl.ts";
 import { scopeTables } from "./scope-tables.ts";
 import { stagedPartsDdl } from "./staged-parts-ddl.ts";
 import type { Migration } from "../migrate/migration.ts";
@@ -28,4 +29,5 @@ export const engineMigrations: readonly Migration[] = [
   { name: "hayloft_0010_row_state", sql: rowStateDdl },
   { name: "hayloft_0011_dead_rows", sql: deadRowsDdl },
   { name: "hayloft_0012_dead_rows_apart", sql: deadRowsApartDdl },
+  { name: "hayloft_0013_safe_position", sql: safePositionDdl },
 ];

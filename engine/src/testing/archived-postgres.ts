@@ -1,11 +1,11 @@
-import { chownSync, cpSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chownSync, cpSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import pg from "pg";
 import { startEmbeddedPostgres, type EmbeddedPostgresServer } from "../store/postgres/embedded-postgres.ts";
+import { baseCopy, ownAs } from "./base-copy.ts";
 
 /**
- * A Postgres server that archives its WAL, and can be lost and restored to a point in time from a base copy. The copy is made by the
- * low-level functions, as the npm package has no `pg_basebackup`.
+ * A Postgres server that archives its WAL, and can be lost and restored to a point in time from a base copy.
  */
 export class ArchivedPostgres {
   readonly #root: string;
@@ -49,20 +49,9 @@ export class ArchivedPostgres {
     }
   }
 
-  /** Copies the running server's files between `pg_backup_start` and `pg_backup_stop`, which have to be one session's. */
+  /** Copies the running server's files. */
   async baseCopy(): Promise<void> {
-    const client = new pg.Client({ connectionString: this.#server.connectionString });
-    await client.connect();
-    try {
-      await client.query("select pg_backup_start('base', true)");
-      const base = path.join(this.#root, "base");
-      cpSync(path.join(this.#root, "data"), base, { recursive: true, preserveTimestamps: true });
-      const { rows } = await client.query<{ labelfile: string }>("select labelfile from pg_backup_stop()");
-      writeFileSync(path.join(base, "backup_label"), rows[0]?.labelfile ?? "");
-      rmSync(path.join(base, "postmaster.pid"), { force: true });
-    } finally {
-      await client.end();
-    }
+    await baseCopy(this.#server.connectionString, path.join(this.#root, "data"), path.join(this.#root, "base"));
   }
 
   /** Names the present moment, and has everything up to it archived. */
@@ -79,12 +68,11 @@ export class ArchivedPostgres {
   async loseAndRestore(name: string): Promise<void> {
     await this.#server.stop();
     const data = path.join(this.#root, "data");
-    const { uid, gid } = statSync(data);
-    rmSync(data, { recursive: true });
     const restored = path.join(this.#root, "restored");
     cpSync(path.join(this.#root, "base"), restored, { recursive: true, preserveTimestamps: true });
     writeFileSync(path.join(restored, "recovery.signal"), "");
-    chownAll(restored, uid, gid);
+    ownAs(restored, data);
+    rmSync(data, { recursive: true });
     const settings = {
       restore_command: `cp ${path.join(this.#root, "archive")}/%f %p`,
       recovery_target_name: name,
@@ -97,10 +85,4 @@ export class ArchivedPostgres {
       recovering = (await this.sql("select pg_is_in_recovery() as recovering"))[0]?.["recovering"] === true;
     }
   }
-}
-
-function chownAll(directory: string, uid: number, gid: number): void {
-  chownSync(directory, uid, gid);
-  for (const entry of readdirSync(directory, { recursive: true, encoding: "utf8" }))
-    chownSync(path.join(directory, entry), uid, gid);
 }
