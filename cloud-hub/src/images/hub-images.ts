@@ -73,7 +73,7 @@ export class HubImages {
     this.#parts = parts;
     this.#shelf = new ImageShelf(directory, { node: identity.nodeId, publicKey: identity.publicKey });
     this.#challenges = new RequestChallenges(identity);
-    this.#desk = new ImageDesk({ shelf: this.#shelf, session: database, onMissing: (grant) => this.#noteAsked(grant) });
+    this.#desk = new ImageDesk({ shelf: this.#shelf, session: database, onMissing: (grant, key) => this.#noteAsked(grant, key) });
     const markSecret = markSecretOf(identity, sha256);
     const of = { database, catalog: farmCatalog, nodeId: identity.nodeId, tier: identity.tier };
     this.#storage = new SqlReplicaStorage({ ...of, hasParent: false, clock, markSecret });
@@ -168,8 +168,9 @@ export class HubImages {
     }
   }
 
-  #noteAsked(grant: Grant): void {
+  #noteAsked(grant: Grant, key: string): void {
     this.#parts.onOutcome("missing");
-    if (this.#asked.size < ASKED_MAX && this.#parts.limits.keep > 0) this.#asked.set(keyOf(grant), grant);
+    // A node of another version could not use what this hub makes.
+    if (this.#asked.size < ASKED_MAX && key === keyOf(grant)) this.#asked.set(key, grant);
   }
 }

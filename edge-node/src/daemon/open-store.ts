@@ -4,6 +4,7 @@ import type { Database, HayloftError, NodeIdentity, ParentAddress } from "@haylo
 import { replicaRebuild } from "@hayloft/engine";
 import { openWithImage } from "@hayloft/engine/image";
 import { openPgliteDatabase } from "@hayloft/engine/pglite";
+import { wsDial } from "@hayloft/engine/ws";
 import { farmCatalog, farmMigrations } from "@hayloft/schema";
 import type { EdgeConfig } from "../settings/edge-settings.ts";
 import type { EdgeLog } from "./edge-log.ts";
@@ -29,7 +30,7 @@ const BYTES_MAX = 64 * 2 ** 30;
 
 /**
  * Opens the database in `data_dir`. That of a node which has none begins as the image that the hub has prepared for it, when there is one;
- * else it is empty. Throws what `openPgliteDatabase` throws.
+ * else it is empty. Throws `config-invalid` for an address that must not be used, and what `openPgliteDatabase` throws.
  */
 export async function openStore({ config, identity, tenant, parent, log, onFatal }: StoreParts): Promise<OpenedStore> {
   const dataDir = path.join(config.data_dir, "database");
@@ -38,6 +39,8 @@ export async function openStore({ config, identity, tenant, parent, log, onFatal
   const onUpgrade = (step: string): void => log.write("info", "store-upgrade", { step });
   const open = async (): Promise<Database> =>
     await openPgliteDatabase({ dataDir, rebuild, onUpgrade, ...(onFatal === undefined ? {} : { onFatal }) });
+  // An address that must not be dialled must not be asked for an image either.
+  if (parent !== null) wsDial(parent);
   const waitSeconds = config["image.wait_seconds"];
   if (parent === null || waitSeconds === 0) return { database: await open(), fromImage: false };
   return await openWithImage({

@@ -1,4 +1,4 @@
-import { closeSync, createReadStream, openSync, writeSync } from "node:fs";
+import { closeSync, createReadStream, ftruncateSync, openSync, writeSync } from "node:fs";
 import { mkdir, open } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -12,6 +12,7 @@ import type { ImageManifest } from "./image-manifest.ts";
 const safeName = /^(?!\.{1,2}(?:\/|$))[\w.-]+(?:\/(?!\.{1,2}(?:\/|$))[\w.-]+)*$/u;
 const NAME_LENGTH_MAX = 200;
 const DIRECTORIES_MAX = 10_000;
+const LOG = "pg_wal";
 const SYNCING_MAX = 8;
 
 /**
@@ -46,7 +47,7 @@ export async function unpackImage(
       found.bytes += entry.header.size ?? 0;
       if (found.files > files || found.bytes > unpackedBytes)
         throw new HayloftError("image-invalid", { reason: "more than it should hold" });
-      await write(place, entry as AsyncIterable<Uint8Array>);
+      await write(place, entry as AsyncIterable<Buffer>, entry.header.size ?? 0);
       // Of an empty file there is nothing to lose but its name, which is its directory's.
       if ((entry.header.size ?? 0) > 0) found.filled.push(place);
     }
@@ -79,14 +80,24 @@ function checkedName({
  * Writes a file, which must be new. Without the event loop between the calls: there are a thousand files of one page each, and nothing else to do
  * before the store is open.
  */
-async function write(place: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+async function write(place: string, content: AsyncIterable<Buffer>, size: number): Promise<void> {
+  const isLog = path.basename(path.dirname(place)) === LOG;
   const fd = openSync(place, "wx", 0o600);
+  let at = 0;
   try {
-    for await (const chunk of content) for (let done = 0; done < chunk.length;) done += writeSync(fd, chunk, done);
+    if (isLog) ftruncateSync(fd, size);
+    for await (const chunk of content) {
+      // The log's file is made in full length and nearly empty; Postgres writes its pages one after the other.
+      if (!isLog || !isZero(chunk))
+        for (let done = 0; done < chunk.length;) done += writeSync(fd, chunk, done, chunk.length - done, at + done);
+      at += chunk.length;
+    }
   } finally {
     closeSync(fd);
   }
 }
+
+const isZero = (chunk: Buffer): boolean => chunk[0] === 0 && chunk.equals(Buffer.alloc(chunk.length));
 
 /** Makes files durable, several at a time: the disk's journal takes them together. */
 async function syncFiles(files: readonly string[]): Promise<void> {
