@@ -79,8 +79,12 @@ async function seenIn(tx: SqlSession, table: string, id: string, column: string)
 const set = async (tx: SqlSession, table: string, id: string, sql: string, value: string | number | boolean): Promise<void> =>
   void (await tx.query(`update ${table} set ${sql} where tenant_id = $1 and id::text = $2`, [TENANT, id, value]));
 
-async function review({ tx, ledger, next }: Work, table: string, id: string): Promise<void> {
-  const value = next();
+/** A number that nobody else gets, and that is as likely below as above those written before. */
+const anyNumber = ({ random, next }: Pick<Work, "random" | "next">): number => random.between(0, 9_999) * 10_000 + next();
+
+async function review(work: Work, table: string, id: string): Promise<void> {
+  const { tx, ledger } = work;
+  const value = anyNumber(work);
   ledger.write("reviews", cellOf(table, id, "days"), String(value), await seenIn(tx, table, id, "days"));
   await set(tx, table, id, "days = $3", value);
 }
@@ -119,13 +123,15 @@ const withCard =
   };
 
 const moves: readonly Act[] = [
-  withCard(async ({ tx, ledger, next }, id) => {
-    const value = next();
+  withCard(async (work, id) => {
+    const { tx, ledger } = work;
+    const value = anyNumber(work);
     ledger.put("moved", cellOf("card", id, "highest"), String(value));
     await set(tx, "card", id, "highest = greatest(highest, $3::integer)", value);
   }),
-  withCard(async ({ tx, ledger, next }, id) => {
-    const value = 10_000 - next();
+  withCard(async (work, id) => {
+    const { tx, ledger } = work;
+    const value = anyNumber(work);
     ledger.put("moved", cellOf("card", id, "lowest"), String(value));
     await set(tx, "card", id, "lowest = least(lowest, $3::integer)", value);
   }),
@@ -168,12 +174,13 @@ async function list({ tx, ledger, next }: Work, id: string): Promise<void> {
 }
 
 /** A row under a natural key, which several replicas may begin, each with its own first figures. */
-async function tallyOf({ tx, run, random, ledger, next }: Work): Promise<string> {
+async function tallyOf(work: Work): Promise<string> {
+  const { tx, run, random, ledger, next } = work;
   const place = `p${String(random.between(1, 2))}`;
   const id = derivedId("tally", [TENANT, run, place]);
   ledger.touch("tally", id);
   if ((await rowOf(tx, "tally", id)) !== null) return id;
-  const [stock, days, text] = [random.between(0, 9), next(), word(next())];
+  const [stock, days, text] = [random.between(0, 9), anyNumber(work), word(next())];
   const { rows } = await tx.query(
     `insert into tally (tenant_id, run, place, title, stock, days, notes) values ($1, $2, $3, $4, $5, $6, $4)
      on conflict do nothing returning id`,
@@ -196,7 +203,7 @@ const withTally =
 async function treat(work: Work): Promise<void> {
   const { tx, run, random, ledger, next } = work;
   const [tally, id] = [await tallyOf(work), random.uuid()];
-  const [what, days] = [word(next()), next()];
+  const [what, days] = [word(next()), anyNumber(work)];
   ledger.record(id, `${tally} ${what}`);
   ledger.touch("treatment", id);
   ledger.write("reviews", cellOf("treatment", id, "days"), String(days), []);
@@ -230,7 +237,8 @@ async function voidRecord({ tx, next }: Work, id: string): Promise<void> {
 }
 
 /** Rows that come and go: what has to hold of them is that all replicas agree. */
-async function leaf({ tx, run, random, ledger, next }: Work): Promise<void> {
+async function leaf(work: Work): Promise<void> {
+  const { tx, run, random, ledger, next } = work;
   const [table, id] = [random.pick(leafTables), `${run}-${String(random.between(1, 2))}`];
   ledger.touch(table, id);
   if (random.chance(0.35)) {
@@ -240,7 +248,7 @@ async function leaf({ tx, run, random, ledger, next }: Work): Promise<void> {
   await tx.query(
     `insert into ${table} as t (tenant_id, run, id, title, stock, days) values ($1, $2, $3, $4, $5, $6)
      on conflict (tenant_id, id) do update set title = excluded.title, stock = t.stock + excluded.stock, days = excluded.days`,
-    [TENANT, run, id, word(next()), random.between(1, 9), next()],
+    [TENANT, run, id, word(next()), random.between(1, 9), anyNumber(work)],
   );
 }
 

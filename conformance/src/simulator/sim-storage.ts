@@ -188,7 +188,7 @@ export class SimStorage extends SimSnapshots implements ReplicaStorage {
     const position = Math.max(received, slice.upTo);
     const told = slice.upTo >= received ? slice.mark : mark.received?.mark;
     mark.received = { tenant, incarnation: slice.incarnation, position, ...(told !== undefined && { mark: told }) };
-    const outcomes = from === "child" ? this.#outcomesToTell(request, position) : [];
+    const outcomes = from === "child" ? this.#outcomesToTell(request, received, position) : [];
     this.#observer.applied(request, fresh);
     this.#observer.committed();
     return {
@@ -262,11 +262,14 @@ export class SimStorage extends SimSnapshots implements ReplicaStorage {
     return refusalOf(commit);
   }
 
-  #outcomesToTell({ peer, slice }: ApplyRequest, position: number): readonly CommitOutcome[] {
+  #outcomesToTell({ peer, node = peer, slice }: ApplyRequest, received: number, position: number): readonly CommitOutcome[] {
     const told: CommitOutcome[] = [];
+    const isCopyBack = node !== peer && slice.after < received;
+    const isOfCopy = (other: string | null): boolean => other === node || other?.startsWith(`${node}~`) === true;
     for (const [name, stored] of this.store.outcomes) {
-      if (stored.peer !== peer || (stored.toldPosition !== null && stored.toldPosition <= slice.after)) continue;
-      this.store.outcomes.set(name, { ...stored, toldPosition: position });
+      const isDue = stored.peer === peer && (stored.toldPosition === null || stored.toldPosition > slice.after);
+      if (!isDue && !(isCopyBack && stored.peer !== peer && isOfCopy(stored.peer))) continue;
+      if (isDue) this.store.outcomes.set(name, { ...stored, toldPosition: position });
       const [origin = "", seq = "0"] = name.split(" ");
       const truth = this.truthOf(slice.tenant, this.store.judged.get(name)?.changes ?? []);
       told.push({ origin, seq: Number(seq), outcome: stored.outcome, code: stored.code, truth });

@@ -46,9 +46,9 @@ describe("simulation of three tiers", () => {
 });
 
 describe("the checkers see a replica that", () => {
-  it.each(Object.entries(sabotages))("%s", { timeout: 300_000 }, async (_name, { oracles, ...broken }) => {
+  it.each(Object.entries(sabotages))("%s", { timeout: 300_000 }, async (_name, { oracles, firstSeed = 1, ...broken }) => {
     const seen: string[] = [];
-    for (let seed = 1; seed <= 10 && !seen.some((oracle) => oracles.includes(oracle)); seed += 1) {
+    for (let seed = firstSeed; seed < firstSeed + 10 && !seen.some((oracle) => oracles.includes(oracle)); seed += 1) {
       const { violation } = await simulate({ seed, chaosMs, healMs: 120_000, ...broken });
       if (violation !== null) seen.push(violation.oracle);
     }

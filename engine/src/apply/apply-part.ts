@@ -67,7 +67,8 @@ async function applyStaged(
   const taken = commit === undefined ? nothing : await takeCommit(tx, env, source, { commit, restamped: names.size > 0 }, key);
   await dropStaged(tx, peer, tenant);
   const position = Math.max(received, upTo);
-  const told = { tenant, peer, grant, after, upTo: position, version: request.peerVersion ?? env.catalog.version };
+  const version = request.peerVersion ?? env.catalog.version;
+  const told = { tenant, peer, node: request.node ?? peer, grant, received, after, upTo: position, version };
   const { outcomes, areMore } = from === "child" ? await outcomesToTell(tx, env, told, []) : { outcomes: [], areMore: false };
   await moveCursor(tx, whole, position);
   const refill = from === "parent" && taken.entering;

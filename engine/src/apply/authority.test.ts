@@ -5,6 +5,7 @@ import { isHayloftError } from "../error/hayloft-error.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
 import { newId } from "../identity/new-id.ts";
 import { listQuarantine } from "../quarantine/held-commit.ts";
+import { asOffer } from "../incarnation/offered-change.ts";
 import { eachDatabase } from "../testing/each-database.ts";
 import { Forger } from "./forger.ts";
 import { BARN, TENANT, TestReplica } from "./test-replica.ts";
@@ -120,6 +121,14 @@ eachDatabase("authority", (open) => {
       expect(outcomes.flatMap(({ truth }) => truth.map(({ op }) => op))).toEqual(["delete"]);
       expect(JSON.stringify(outcomes, (_, value: unknown) => (typeof value === "bigint" ? "" : value))).not.toContain("secret");
     }
+    // Nor by an offer to a parent that was set back, when it does not say where the row belongs.
+    await cloud.sql(
+      "insert into hayloft.recovery (tenant_id, peer, incarnation, position, our_position) values ('t1', $1, $2, 1, 0)",
+      [forger.node, newId()],
+    );
+    const $stamps = JSON.stringify({ $row: [String(BigInt(Date.now()) << 16n), forger.node] });
+    const offer = asOffer(change("note", "insert", { tenant_id: "t1", id, title: "taken over", $stamps }));
+    expect((await forger.send([offer], {}, { scopes })).commitsApplied).toBe(1);
     expect(await cloud.sql("select title, barn_id from note")).toEqual([{ title: "secret", barn_id: "b2" }]);
     await cloud.close();
   });

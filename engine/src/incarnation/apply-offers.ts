@@ -123,18 +123,17 @@ const placesWhere = (change: Change, plan: RowPlan, test: (key: string) => boole
 const oneByOne = (offer: Commit, change: Change): readonly Commit[] =>
   Array.from({ length: change.rowCount }, (_, row) => ({ ...offer, seq: row + 1, changes: [keepRows(change, [row])] }));
 
-/** The rows within the child's grant: by what they say, and of absent ones by what is here. */
+/** The rows within the child's grant: by what they say, and where they do not say where they belong by what is here. */
 async function withinGrant(tx: SqlSession, { tenant, grant }: JudgedSource, plan: RowPlan, change: Change): Promise<Change> {
-  if (grant === null || restrictedScopes(plan, grant).length === 0) return change;
-  if (change.op !== "delete") {
+  const scopes = grant === null ? [] : restrictedScopes(plan, grant);
+  if (grant === null || scopes.length === 0) return change;
+  if (change.op !== "delete" && scopes.every(({ column }) => change.columns.includes(column))) {
     const test = scopeTest(plan, grant, (column) => columnOf(change, column));
     return keepRows(change, Array.from({ length: change.rowCount }, (_, row) => row).filter(test));
   }
   const keys = rowKeys(change, plan);
   const { rows } = await tx.query<TextRow>(selectByKeySql(plan, plan.columns, false), keyVectors(plan, tenant, keys));
-  const seen = rows.filter((row) =>
-    restrictedScopes(plan, grant).every(({ column, ids }) => row[column] == null || ids.has(row[column])),
-  );
+  const seen = rows.filter((row) => scopes.every(({ column, ids }) => row[column] == null || ids.has(row[column])));
   const visible = new Set(seen.map((row) => rowKeyOf(plan, row)));
   return keepRows(
     change,

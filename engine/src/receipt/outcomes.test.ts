@@ -48,6 +48,27 @@ it("more refusals than one acknowledgement holds are all told, also after one th
   await cloud.close();
 }, 120_000);
 
+it("F-C6 F-C7 a copy of a node is told when it comes back what became of commits of before the copies parted", async () => {
+  const cloud = await TestReplica.open(freshPglite, "cloud");
+  const node = newId();
+  const grant = { tenant: TENANT, tier: "edge", role: "node", scopes: {} };
+  const commits = chain(node, 3);
+  const slice = { tenant: TENANT, incarnation: commits[0]?.origin ?? "", after: 0, upTo: 3, head: 3, commits };
+  expect((await cloud.storage.apply({ peer: node, from: "child", grant, slice })).outcomes).toHaveLength(3);
+  const peer = await cloud.storage.peerOfCopy(TENANT, node, newId());
+  const probe = { ...slice, incarnation: newId(), after: -1, upTo: 0, head: 0, commits: [] };
+  const tell = async (after: number): Promise<readonly unknown[]> =>
+    (await cloud.storage.apply({ peer, node, from: "child", grant, slice: { ...probe, after } })).outcomes;
+  const refused = commits.map(({ origin, seq }) => ({ origin, seq, outcome: "refused", code: "refused-schema" }));
+  expect(await tell(-1)).toMatchObject(refused);
+  // Once, and again when it comes back again; the copy that keeps the name is told nothing for the second time.
+  expect(await tell(0)).toEqual([]);
+  expect(await tell(-1)).toHaveLength(3);
+  const own = { ...slice, after: 3, commits: [] };
+  expect((await cloud.storage.apply({ peer: node, from: "child", grant, slice: own })).outcomes).toEqual([]);
+  await cloud.close();
+});
+
 it("the size of true rows is counted in bytes, not in characters", () => {
   const sized = (value: string): number => changesBytes([{ ...noTable, values: [[value]] }]) - changesBytes([noTable]) + 1;
   for (const value of ["abc", "äöü", "日本語", "🐔🐔"]) expect(sized(value)).toBe(Buffer.byteLength(value));

@@ -20,6 +20,8 @@ import type { SqlSession } from "../store/database.ts";
  */
 export const OUTCOMES_MAX = 2_000;
 const TRUTH_BYTES = 200_000;
+/** Outcomes of before copies parted that one of them is told when it comes back. */
+const OUTCOMES_OF_COPIES = 500;
 const TRUTH_BYTES_MAX = 500_000;
 
 export interface StoredOutcome {
@@ -49,8 +51,8 @@ export async function storeOutcome(
 /**
  * The outcomes that the child has to be told with the acknowledgement of this slice: new ones, those that came down from
  * above or out of quarantine, and those of an acknowledgement that it evidently never got, as it resumes before it. Of `duplicates`, which came on another way before,
- * the child is told what became of them then. `areMore`:
- * not all fit; an empty slice at the position received brings the next ones.
+ * the child is told what became of them then. A copy of a node that resumes is told the latest ones of the other copies, too, as
+ * much as fits: they have commits in common. `areMore`: not all fit; an empty slice at the position received brings the next ones.
  */
 export async function outcomesToTell(
   tx: SqlSession,
@@ -58,7 +60,11 @@ export async function outcomesToTell(
   told: {
     readonly tenant: string;
     readonly peer: string;
+    /** Whose commits they are: another name than the peer's when that is a copy. */
+    readonly node: string;
     readonly grant: Grant | null;
+    /** How far the child's log was here before, and from where it sends now. */
+    readonly received: number;
     readonly after: number;
     readonly upTo: number;
     /** The child's version of the catalog. */
@@ -68,13 +74,15 @@ export async function outcomesToTell(
   duplicates: readonly Commit[] = [],
 ): Promise<{ readonly outcomes: readonly CommitOutcome[]; readonly areMore: boolean }> {
   const { tenant, peer } = told;
-  const { rows: due } = await tx.query<{ origin: string; seq: number; outcome: Outcome; code: ErrorCode | null }>(
+  const { rows: due } = await tx.query<DueOutcome>(
     `select origin, seq, outcome, code from hayloft.outcome
     where tenant_id = $1 and ((peer = $2::uuid and (told_position is null or told_position > $3::bigint))
       or (peer is distinct from $2::uuid and (origin, seq) in (select * from unnest($5::uuid[], $6::bigint[])))) order by origin, seq limit $4`,
     [tenant, peer, told.after, OUTCOMES_MAX + 1, duplicates.map(({ origin }) => origin), duplicates.map(({ seq }) => seq)],
   );
-  if (due.length === 0) return { outcomes: [], areMore: false };
+  const isCopyBack = told.node !== peer && told.after < told.received;
+  const shared = isCopyBack ? await outcomesOfCopies(tx, tenant, peer, told.node) : [];
+  if (due.length + shared.length === 0) return { outcomes: [], areMore: false };
   // Those of a lost acknowledgement stand behind nobody: without a mark the next call finds what this one leaves.
   await tx.query(
     `update hayloft.outcome set told_position = null where tenant_id = $1 and peer = $2::uuid and told_position > $3::bigint`,
@@ -83,7 +91,7 @@ export async function outcomesToTell(
   const known = new Map(commits.map((commit) => [commitName(commit), commit.changes]));
   const outcomes: CommitOutcome[] = [];
   let bytes = 0;
-  for (const { origin, seq, outcome, code } of due.slice(0, OUTCOMES_MAX)) {
+  for (const { origin, seq, outcome, code } of [...due.slice(0, OUTCOMES_MAX), ...shared]) {
     if (bytes > TRUTH_BYTES) break;
     const wantsTruth = tellsTruth(outcome, code);
     const changes =
@@ -101,6 +109,23 @@ export async function outcomesToTell(
     [tenant, told.upTo, outcomes.map(({ origin }) => origin), outcomes.map(({ seq }) => seq), peer],
   );
   return { outcomes, areMore: outcomes.length < due.length };
+}
+
+interface DueOutcome {
+  readonly origin: string;
+  readonly seq: number;
+  readonly outcome: Outcome;
+  readonly code: ErrorCode | null;
+}
+
+/** The latest outcomes under the other names of a node: each of its copies may have the commits of before they parted. */
+async function outcomesOfCopies(tx: SqlSession, tenant: string, peer: string, node: string): Promise<readonly DueOutcome[]> {
+  const { rows } = await tx.query<DueOutcome>(
+    `select origin, seq, outcome, code from hayloft.outcome where tenant_id = $1 and peer <> $2::uuid and peer in (
+      select $3::uuid union all select node_id from hayloft.peer where tenant_id = $1 and of_node = $3::uuid) order by at desc, origin, seq limit $4`,
+    [tenant, peer, node, OUTCOMES_OF_COPIES],
+  );
+  return rows;
 }
 
 /**
