@@ -240,9 +240,10 @@ export function onApplied(state: Replication, event: Extract<ReplicationEvent, {
   const { applying } = log;
   if (applying === null) return unchanged(state);
   const { result } = event;
-  const position = Math.max(log.position, result.position);
-  // The storage may have been further than the slice: an acknowledgement names only what it carries the outcomes of.
+  // The storage may be further than the slice, by an earlier session of the peer, or by one of another copy of it, whose commits are not
+  // this peer's: an acknowledgement names only what came here, or was compared, and what it carries the outcomes of.
   const acknowledged = Math.min(result.position, applying.upTo);
+  const position = Math.max(log.position, acknowledged);
   const rejects = position > log.position ? 0 : log.rejects;
   const before = Math.min(acknowledged, log.toldUpTo ?? Math.max(0, applying.after ?? log.position));
   const untold = result.untold === true;

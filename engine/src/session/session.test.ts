@@ -153,6 +153,17 @@ describe("receiving", () => {
     expect(ahead.sent("ack").at(-1)?.position).toBe(7);
   });
 
+  it("F-C6 F-C7 acknowledges nothing that only another session of the same name has brought, however far the storage is", () => {
+    // A slice of a copy was applied after the handshake, and moved the cursor that both have.
+    const told = { origin: uuid("9"), seq: 1, outcome: "merged", code: null, truth: [] } as const;
+    for (let round = 0; round < 2; round += 1) {
+      parent.work({ type: "outcomes-due", tenant });
+      expect(parent.effects.at(-1)).toMatchObject({ type: "apply", request: { slice: { after: 0, upTo: 0 } } });
+      parent.work({ type: "applied", tenant, result: { ...result(9), outcomes: [told] } });
+      expect(parent.sent("ack")).toMatchObject([{ position: 0, outcomes: [told] }]);
+    }
+  });
+
   it("F-B2 rejects a gap once, drops what follows, and goes on where it stopped", () => {
     parent.frame(slice(0, 5), 10);
     parent.frame(slice(7, 9), 10);
