@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 // The tests run the compiled code: what is proven is what ships, worker threads and child processes included.
 export const shared = {
   exclude: ["**/node_modules/**", "**/dist/**/*.browser.test.js"],
-  globalSetup: ["engine/dist/testing/shared-postgres.js"],
+  globalSetup: ["engine/dist/testing/test-places.js", "engine/dist/testing/shared-postgres.js"],
 };
 
 export const bounds = {

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm, statfs } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { TestProject } from "vitest/node";
@@ -25,7 +25,7 @@ const settings = {
 /** The vitest global setup: one Postgres server for the whole run of a project. Returns what stops and removes it. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const release = project.config.provide.hayloftOlderPostgres;
-  const root = await mkdtemp(path.join(await fastDirectory(), "hayloft-postgres-"));
+  const root = await mkdtemp(path.join(tmpdir(), "hayloft-postgres-"));
   // The server runs as another user when we are root.
   await chmod(root, 0o755);
   const server = await startEmbeddedPostgres({
@@ -38,11 +38,4 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     await server.stop();
     await rm(root, { recursive: true, force: true });
   };
-}
-
-/** In memory where there is room: a database is a thousand files, which are made and removed many hundred times. */
-async function fastDirectory(): Promise<string> {
-  const shared = "/dev/shm";
-  const found = await statfs(shared).catch(() => null);
-  return found !== null && found.bavail * found.bsize >= 4 * 2 ** 30 ? shared : tmpdir();
 }
