@@ -1,7 +1,10 @@
-import { edgeCommand } from "./cli/edge-command.ts";
+import { preparePglite } from "@hayloft/engine/pglite";
 
 const signals = ["SIGINT", "SIGTERM"] as const;
 
+// PGlite compiles on other threads while the rest of the daemon is loaded.
+if (process.argv.length === 2 || process.argv.includes("run")) preparePglite();
+const { edgeCommand } = await import("./cli/edge-command.ts");
 const code = await edgeCommand(process.argv.slice(2), {
   env: process.env,
   print: (text) => process.stdout.write(text),

@@ -4,8 +4,10 @@ import { ingestMessages } from "./f2-ingress.ts";
 import { drainBacklog } from "./f3-drain.ts";
 import { drainPoisoned } from "./q1-poison.ts";
 import { mergeUpdates } from "./m1-merge-updates.ts";
+import { drainOutage } from "./f4-outage.ts";
 import { fillEdge } from "./f5-first-sync.ts";
 import { compareRows } from "./f11-digest.ts";
+import { restartEdge } from "./f13-restart.ts";
 import { formatFigures, writeResults } from "./report.ts";
 import type { Figure } from "./measure.ts";
 
@@ -29,9 +31,11 @@ const benchmarks: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   F1: () => localWrite(rows, runs),
   F2: () => ingestMessages(rows, runs),
   F3: () => drainBacklog(rows, runs),
+  F4: () => drainOutage(rows),
   Q1: () => drainPoisoned(rows, runs),
   F5: () => fillEdge(rows, runs),
   F11: () => compareRows(rows, runs),
+  F13: () => restartEdge(rows, runs),
   M1: () => mergeUpdates(rows, runs),
 };
 

@@ -89,6 +89,19 @@ export const compare = (units: number, pairs: readonly Pair[]): Compared => {
   };
 };
 
+/** What pairs of runs say of a time: medians in milliseconds, and how many floors ours took. */
+export const compareTimes = (
+  pairs: readonly Pair[],
+): Required<Pick<Figure, "floor" | "ours" | "ratioRange">> & { readonly ratio: number } => {
+  const ratios = pairs.map(({ floor, ours }) => ours.ms / floor.ms);
+  return {
+    floor: median(pairs.map(({ floor }) => floor.ms)),
+    ours: median(pairs.map(({ ours }) => ours.ms)),
+    ratio: median(ratios),
+    ratioRange: [Math.min(...ratios), Math.max(...ratios)],
+  };
+};
+
 /** Runs floor and ours in turn, `runs` times each, and each of them first every other time, so that noise meets both. */
 export const inTurn = async (runs: number, floor: () => Promise<Cost>, ours: () => Promise<Cost>): Promise<readonly Pair[]> => {
   const pairs: Pair[] = [];

@@ -90,10 +90,8 @@ async function startParts(
   const ingress = createIngress(config, { database, tenant, clock, log, metrics });
   onStop(() => ingress.close());
   const media = await MediaStore.open({ config, database, replica, tenant, identity, parent, clock });
-  const jobs = startJobs(config, { database, tenant, clock, log, metrics }, ingress, media);
+  const jobs = await startJobs(config, { database, tenant, clock, log, metrics }, ingress, media);
   onStop(() => jobs.stop());
-  // The first run makes the partitions, before the first reading comes.
-  await jobs.runDue();
   const transfers = startRunner(clock, media.transferJobs(), { log, metrics });
   onStop(() => transfers.stop());
   const backup = await startBackups(config, { database, tenant, clock, log, metrics }, replica, identity.nodeId);
@@ -164,12 +162,12 @@ const openNode = async (
     ...(parent === null ? {} : { parent, comparison: paceOf(config) }),
   });
 
-function startJobs(
+async function startJobs(
   config: EdgeConfig,
   { database, tenant, clock, log, metrics }: Parts,
   ingress: Ingress,
   media: MediaStore,
-): JobRunner {
+): Promise<JobRunner> {
   const jobs = edgeJobs({
     database,
     tenant,
@@ -182,6 +180,8 @@ function startJobs(
     onIncomplete: (count) => log.write("warn", "sessions-incomplete", { count }),
   });
   const runner = new JobRunner(clock, [...jobs, ...media.jobs()], onJobFailed({ log, metrics }), () => ingress.groupWaits);
+  // Before the first reading comes; the rest of the housekeeping is nothing to wait for.
+  await runner.runDue("partitions");
   runner.start(JOB_POLL_MS);
   return runner;
 }

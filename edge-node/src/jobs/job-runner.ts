@@ -73,13 +73,14 @@ export class JobRunner {
     }, pollMs);
   }
 
-  /** Runs each job that is due once, in order. */
-  runDue(): Promise<void> {
+  /** Runs each job that is due once, in order; of the named ones when there are names. */
+  runDue(...names: readonly string[]): Promise<void> {
     this.#busy = true;
     this.#turn = this.#turn
       .then(async () => {
         for (const scheduled of this.#jobs) {
-          if (scheduled.dueMs <= this.#clock.nowMs()) await this.#run(scheduled);
+          const isMeant = names.length === 0 || names.includes(scheduled.job.name);
+          if (isMeant && scheduled.dueMs <= this.#clock.nowMs()) await this.#run(scheduled);
         }
       })
       .finally(() => {

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { layGround } from "./kill-ground.ts";
+import { layGround } from "../service-ground.ts";
 import { runKills } from "./run-kills.ts";
 
 /** Kills of each in one round; after it both are compared. */

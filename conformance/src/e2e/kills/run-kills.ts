@@ -1,13 +1,11 @@
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
 import { digestTables } from "@hayloft/engine";
 import { farmCatalog } from "@hayloft/schema";
 import { Random } from "../../simulator/random.ts";
 import { BarnVoice } from "../barn-messages.ts";
-import { freePort } from "../child-program.ts";
 import { countOf, sharedTables } from "../equal-tables.ts";
 import { until } from "../until.ts";
-import type { KillGround } from "./kill-ground.ts";
+import type { ServiceGround } from "../service-ground.ts";
+import { edgeProgram, hubProgram, takenByHub } from "../service-programs.ts";
 import { DeviceLoad, HubWriter } from "./kill-load.ts";
 import { killAgainAndAgain } from "./killed-program.ts";
 
@@ -35,11 +33,6 @@ export interface KillOrder {
   readonly perSecond?: number;
 }
 
-const hubProgram = new URL("../hub.child.js", import.meta.url).pathname;
-const edgePackage = createRequire(import.meta.url).resolve("@hayloft/edge-node");
-const edgeProgram = join(dirname(edgePackage), "../bin/hayloft-edge.js");
-/** A process that lives for a second is not worth the time of optimising PGlite for it. */
-const NODE_FLAGS = ["--liftoff-only"];
 const ENTERED_EVERY_MS = 200;
 const ARRIVED_MS_MAX = 180_000;
 
@@ -47,13 +40,13 @@ const ARRIVED_MS_MAX = 180_000;
  * Kills hub and edge with SIGKILL, each at random instants of its own, while devices publish and people write at the hub; then lets both work until everything has
  * arrived, and counts. Throws when a program ends by itself, or when both do not come to hold the same rows.
  */
-export async function runKills(ground: KillGround, order: KillOrder): Promise<KillFigures> {
+export async function runKills(ground: ServiceGround, order: KillOrder): Promise<KillFigures> {
   const startedAtMs = performance.now();
   const random = new Random(order.seed);
   const voice = new BarnVoice(ground.plan);
   const { tenant, farm } = ground.plan;
   const place = { tenant, farm, barn: voice.plan.barn };
-  const edge = await edgeOf(ground);
+  const edge = await edgeProgram(ground);
   const load = new DeviceLoad(edge.mqttUrl, voice, order.perSecond ?? 60);
   const writer = new HubWriter(ground.database, place, ENTERED_EVERY_MS);
   const [edgeKills, hubKills] = await Promise.all([
@@ -78,40 +71,13 @@ export async function runKills(ground: KillGround, order: KillOrder): Promise<Ki
   };
 }
 
-async function edgeOf({
-  edgeDir,
-  wire,
-}: KillGround): Promise<{ readonly args: readonly string[]; readonly mqttUrl: string; readonly httpUrl: string }> {
-  const [mqttPort, httpPort] = [await freePort(), await freePort()];
-  const settings = [
-    ["--data-dir", edgeDir],
-    ["--hub-url", wire.url],
-    ["--broker-port", String(mqttPort)],
-    ["--http-port", String(httpPort)],
-    ["--log-level", "warn"],
-  ].flat();
-  return {
-    args: [...NODE_FLAGS, edgeProgram, "run", ...settings, "--broker-anonymous"],
-    mqttUrl: `mqtt://127.0.0.1:${String(mqttPort)}`,
-    httpUrl: `http://127.0.0.1:${String(httpPort)}`,
-  };
-}
-
-async function killHub(ground: KillGround, kills: number, random: Random): ReturnType<typeof killAgainAndAgain> {
-  const port = await freePort();
-  const { database, wire, edgeNode, plan } = ground;
-  wire.aim(`http://127.0.0.1:${String(port)}`);
+async function killHub(ground: ServiceGround, kills: number, random: Random): ReturnType<typeof killAgainAndAgain> {
+  const { wire } = ground;
+  const args = await hubProgram(ground);
   wire.hold();
   const hub = {
-    args: [hubProgram, ground.postgresUrl, String(port)],
-    // How far it has taken the edge's log.
-    progress: async () => {
-      const { rows } = await database.query<{ position: number }>(
-        "select received_position as position from hayloft.peer where node_id::text = $1 and tenant_id = $2",
-        [edgeNode, plan.tenant],
-      );
-      return rows[0]?.position ?? 0;
-    },
+    args,
+    progress: async () => await takenByHub(ground),
     onReady: () => wire.open(),
     // Who dials a dead hub waits for the next life instead of for its next attempt.
     onEnd: () => wire.hold(),
@@ -120,7 +86,7 @@ async function killHub(ground: KillGround, kills: number, random: Random): Retur
 }
 
 /** Waits until the edge says that it holds what the hub's database holds. */
-async function untilEqual({ database, plan }: KillGround, edgeUrl: string): Promise<void> {
+async function untilEqual({ database, plan }: ServiceGround, edgeUrl: string): Promise<void> {
   const tables = sharedTables("cloud", "edge");
   let different: readonly string[] = [];
   await until(
@@ -142,7 +108,7 @@ async function untilEqual({ database, plan }: KillGround, edgeUrl: string): Prom
 
 /** Both hold the same, so that the hub's rows are the edge's as well. */
 async function countRows(
-  { database, plan }: KillGround,
+  { database, plan }: ServiceGround,
   acknowledged: readonly string[],
   entered: readonly string[],
 ): Promise<Pick<KillFigures, "lost" | "doubled" | "held">> {

@@ -13,6 +13,12 @@ export async function pgliteProgram(): Promise<WebAssembly.Module> {
   return await compiled;
 }
 
+/** Begins to compile PGlite, so that a database which is opened a little later opens sooner. */
+export function preparePglite(): void {
+  // Whoever opens a database is told.
+  pgliteProgram().catch(() => undefined);
+}
+
 async function compile(): Promise<WebAssembly.Module> {
   const entry = createRequire(import.meta.url).resolve("@electric-sql/pglite");
   return await WebAssembly.compile(await readFile(path.join(path.dirname(entry), "pglite.wasm")));
