@@ -1,5 +1,5 @@
-import { existsSync, truncateSync } from "node:fs";
-import { mkdir, mkdtemp, open as openFile, readFile, rm, writeFile } from "node:fs/promises";
+import { truncateSync } from "node:fs";
+import { mkdir, mkdtemp, open as openFile, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -20,6 +20,7 @@ import { grantText } from "../scope/grant-text.ts";
 import type { Database } from "../store/database.ts";
 import { openPgliteDatabase } from "../store/pglite/open-pglite-database.ts";
 import { freshPglite } from "../testing/fresh-pglite.ts";
+import { freshPostgres } from "../testing/fresh-postgres.ts";
 import { tempDir } from "../testing/temp-dir.ts";
 import type { ImageParent } from "./fetch-image.ts";
 import { imageAge } from "./image-age.ts";
@@ -84,7 +85,7 @@ const make = async (grant: Grant): Promise<ImageManifest> => {
 
 beforeAll(async () => {
   cloudIdentity = createIdentity({ tier: "cloud", tenant: null });
-  cloud = await TestReplica.open(freshPglite, "cloud", { nodeId: cloudIdentity.nodeId });
+  cloud = await TestReplica.open(freshPostgres, "cloud", { nodeId: cloudIdentity.nodeId });
   for (const barn of ["b1", "b2"]) {
     await cloud.sql(BARN, [barn, barn]);
     for (let number = 0; number < 20; number += 1) await cloud.sql(NOTE, [newId(), barn, `${barn} ${String(number)}`]);
@@ -154,7 +155,7 @@ it("F-A9 an empty store begins as the parent's image of its grant, over a broken
   const opened = await openStore(one, node);
   expect(opened).toMatchObject({ fromImage: true, refused: [] });
   expect(server.ranges).toEqual([undefined, expect.stringMatching(/^bytes=[1-9]\d*-$/u)]);
-  expect(existsSync(path.join(one, "image.part"))).toBe(false);
+  expect((await readdir(one)).filter((name) => !name.startsWith("lock"))).toEqual(["pgdata"]);
   const edge = await replicaOn(opened.database, node);
   expect(await edge.sql("select node_id from hayloft.replica")).toEqual([{ node_id: node.nodeId }]);
   expect(await edge.sql("select barn_id, count(*) as count from note group by 1")).toEqual([{ barn_id: "b1", count: 19 }]);
@@ -218,7 +219,8 @@ it("goes on where it was killed, and what turns out to be of no use gives way to
   const directory = await tempDir();
   const bytes = await readFile(path.join(shelfDirectory, `${image.sha256}.image`));
   // Killed in the middle of the download, and once before in the middle of unpacking.
-  await writeFile(path.join(directory, "image.part"), bytes.subarray(0, 100_000));
+  await writeFile(path.join(directory, `image.${image.sha256}.part`), bytes.subarray(0, 100_000));
+  await writeFile(path.join(directory, `image.${"0".repeat(64)}.part`), "the beginning of an older one");
   await mkdir(path.join(directory, "pgdata.image", "base"), { recursive: true });
   server.ranges.length = 0;
   await take(directory, parentOf(node));
@@ -307,7 +309,7 @@ it("is given to an enrolled node of exactly its grant, and taken when it is what
   await handle.write(Buffer.from([(whole[5_000] ?? 0) ^ 1]), 0, 1, 5_000);
   await handle.close();
   await expect(take(directory, parentOf(node))).rejects.toMatchObject(otherBytes);
-  expect(existsSync(path.join(directory, "image.part"))).toBe(false);
+  expect((await readdir(directory)).filter((name) => name.endsWith(".part"))).toEqual([]);
   truncateSync(file, 5_000);
   await refused(parentOf(node), "not-found");
   await writeFile(file, whole);

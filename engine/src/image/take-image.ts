@@ -18,7 +18,9 @@ const DISK_LEFT_BYTES = 64 * 1024 * 1024;
 
 const pgdataOf = (dataDir: string): string => path.join(dataDir, "pgdata");
 const draftOf = (dataDir: string): string => path.join(dataDir, "pgdata.image");
-const partOf = (dataDir: string): string => path.join(dataDir, "image.part");
+/** By the image's hash, so that the beginning of one is never taken for that of another. */
+const partOf = (dataDir: string, { sha256 }: ImageManifest): string => path.join(dataDir, `image.${sha256}.part`);
+const PART = /^image\.[0-9a-f]{64}\.part$/u;
 
 /** True when a store is empty: it was never opened, and nothing is on its way to it but, perhaps, an image. */
 export async function isEmptyStore(dataDir: string): Promise<boolean> {
@@ -43,13 +45,14 @@ export async function takeImage(
     const manifest = await askForImage(parent, wish);
     onStep("asked");
     await assertRoom(dataDir, manifest);
-    await fetchImage(parent, wish, manifest, partOf(dataDir));
+    await removeParts(dataDir, partOf(dataDir, manifest));
+    await fetchImage(parent, wish, manifest, partOf(dataDir, manifest));
     onStep("fetched");
     await unpack(dataDir, manifest);
     onStep("unpacked");
     await rename(draftOf(dataDir), pgdataOf(dataDir));
     syncPath(dataDir);
-    await rm(partOf(dataDir), { force: true });
+    await removeParts(dataDir, null);
     onStep("taken");
     return manifest;
   } catch (error) {
@@ -64,7 +67,7 @@ async function unpack(dataDir: string, manifest: ImageManifest): Promise<void> {
   await rm(draft, { recursive: true, force: true });
   await mkdir(draft, { mode: 0o700 });
   try {
-    await unpackImage(partOf(dataDir), draft, manifest);
+    await unpackImage(partOf(dataDir, manifest), draft, manifest);
     const handle = await open(path.join(draft, MARKER), "wx", 0o600);
     try {
       await handle.writeFile(JSON.stringify(manifest));
@@ -76,7 +79,7 @@ async function unpack(dataDir: string, manifest: ImageManifest): Promise<void> {
   } catch (error) {
     await rm(draft, { recursive: true, force: true });
     // Its bytes are those that were signed, and they are of no use: another download would bring the same.
-    if (error instanceof HayloftError) await rm(partOf(dataDir), { force: true });
+    if (error instanceof HayloftError) await removeParts(dataDir, null);
     throw error;
   }
 }
@@ -111,5 +114,10 @@ export async function discardImage(dataDir: string): Promise<void> {
 /** Removes what attempts left behind. */
 export async function forgetImage(dataDir: string): Promise<void> {
   await rm(draftOf(dataDir), { recursive: true, force: true });
-  await rm(partOf(dataDir), { force: true });
+  await removeParts(dataDir, null);
+}
+
+async function removeParts(dataDir: string, but: string | null): Promise<void> {
+  const parts = (await readdir(dataDir).catch((): string[] => [])).filter((name) => PART.test(name));
+  for (const file of parts.map((name) => path.join(dataDir, name))) if (file !== but) await rm(file, { force: true });
 }
