@@ -26,6 +26,12 @@ export class DeviceLoad {
     this.#work = Array.from({ length: devices }, async () => await this.#publish((1_000 * devices) / perSecond));
   }
 
+  /** Publishes no more and waits for nothing. */
+  stop(): void {
+    this.#isDone = true;
+    this.#client.end(true);
+  }
+
   /** Publishes no more, and waits until all is acknowledged. */
   async end(): Promise<void> {
     this.#isDone = true;
@@ -41,7 +47,10 @@ export class DeviceLoad {
           () => true,
           () => false,
         );
-      while (!(await isAcknowledged())) await setTimeout(AGAIN_MS);
+      while (!(await isAcknowledged())) {
+        if (this.#client.disconnecting) return;
+        await setTimeout(AGAIN_MS);
+      }
       this.acknowledged.push(eventId);
       await setTimeout(everyMs);
     }
@@ -67,6 +76,11 @@ export class HubWriter {
     this.#database = database;
     this.#place = place;
     this.#work = this.#write(everyMs);
+  }
+
+  /** Writes no more, and waits for nothing. */
+  stop(): void {
+    this.#isDone = true;
   }
 
   async end(): Promise<void> {

@@ -23,12 +23,22 @@ export interface Kills {
 
 /** The share of kills that come while the program starts, which is where it recovers from the kill before. */
 const WHILE_STARTING = 0.4;
-/** Others come within so long after it has begun to work. */
+/** Others come within so long after it has begun to work, most of them soon; the other program needs some that are longer, to get on as well. */
 const AT_WORK_MS = 300;
-const WORK_MS_MAX = 180_000;
+const LONG_AT_WORK_MS = 5_000;
+const LONG_AT_WORK = 0.25;
+const WORK_MS_MAX = 600_000;
 
-/** Starts a program and ends it by SIGKILL at a random instant, again and again. Throws with its output when it ends by itself or does nothing. */
-export async function killAgainAndAgain(killed: KilledProgram, kills: number, random: Random): Promise<Kills> {
+/**
+ * Starts a program and ends it by SIGKILL at a random instant, again and again. Throws with its output when it ends by itself or does nothing, and when the signal says
+ * so; nothing runs then.
+ */
+export async function killAgainAndAgain(
+  killed: KilledProgram,
+  kills: number,
+  random: Random,
+  signal: AbortSignal,
+): Promise<Kills> {
   let whileStarting = 0;
   let startMs = 500;
   for (let kill = 0; ; kill += 1) {
@@ -37,22 +47,23 @@ export async function killAgainAndAgain(killed: KilledProgram, kills: number, ra
     const program = new ChildProgram(killed.args);
     program.onPrinted("ready\n", () => killed.onReady?.());
     const isAtWork = async (): Promise<boolean> => {
+      signal.throwIfAborted();
       program.check();
       return (await killed.progress()) > before;
     };
-    if (kill > 0 && kill < kills && random.chance(WHILE_STARTING)) {
-      await setTimeout(random.next() * startMs);
-      program.check();
-    } else {
-      await until("the program works", isAtWork, WORK_MS_MAX).catch((error: unknown) => {
-        throw new Error(`it did nothing: ${program.output}`, { cause: error });
-      });
-      startMs = performance.now() - startedAtMs;
-      if (kill === kills) return { kills, whileStarting, running: program };
-      await setTimeout(random.next() * AT_WORK_MS);
-      program.check();
+    try {
+      if (kill > 0 && kill < kills && random.chance(WHILE_STARTING)) await setTimeout(random.next() * startMs);
+      else {
+        await until("the program works", isAtWork, WORK_MS_MAX);
+        startMs = performance.now() - startedAtMs;
+        if (kill === kills) return { kills, whileStarting, running: program };
+        await setTimeout(random.next() * (random.chance(LONG_AT_WORK) ? LONG_AT_WORK_MS : AT_WORK_MS));
+      }
+      if (!(await isAtWork())) whileStarting += 1;
+    } catch (error) {
+      await program.end("SIGKILL");
+      throw new Error(`kill ${String(kill)}; it printed: ${program.output}`, { cause: error });
     }
-    if (!(await isAtWork())) whileStarting += 1;
     killed.onEnd?.();
     await program.end("SIGKILL");
   }

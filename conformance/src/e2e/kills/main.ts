@@ -3,7 +3,7 @@ import { layGround } from "../service-ground.ts";
 import { runKills } from "./run-kills.ts";
 
 /** Kills of each in one round; after it both are compared. */
-const ROUND = 50;
+const ROUND = 20;
 const MINUTE_MS = 60_000;
 
 /**
@@ -25,7 +25,8 @@ async function main(): Promise<void> {
     for (let seed = Number(values.seed); total.edgeKills < wanted && performance.now() < untilMs; seed += 1) {
       const kills = Math.min(ROUND, wanted - total.edgeKills);
       const figures = await runKills(ground, { edge: kills, hub: kills, seed }).catch((error: unknown) => {
-        throw new Error(`the round of seed ${String(seed)}`, { cause: error });
+        console.error(error);
+        throw new Error(`the round of seed ${String(seed)} failed`, { cause: error });
       });
       for (const name of ["edgeKills", "hubKills", "whileStarting", "acknowledged", "entered", "lost", "ms"] as const)
         total[name] += figures[name];

@@ -49,9 +49,17 @@ export async function runKills(ground: ServiceGround, order: KillOrder): Promise
   const edge = await edgeProgram(ground);
   const load = new DeviceLoad(edge.mqttUrl, voice, order.perSecond ?? 60);
   const writer = new HubWriter(ground.database, place, ENTERED_EVERY_MS);
+  const failed = new AbortController();
+  const failing = (error: unknown): never => {
+    failed.abort(error);
+    load.stop();
+    writer.stop();
+    throw error;
+  };
+  const edgeProgress = { args: edge.args, progress: () => load.acknowledged.length };
   const [edgeKills, hubKills] = await Promise.all([
-    killAgainAndAgain({ args: edge.args, progress: () => load.acknowledged.length }, order.edge, random.fork()),
-    killHub(ground, order.hub, random.fork()),
+    killAgainAndAgain(edgeProgress, order.edge, random.fork(), failed.signal).catch(failing),
+    killHub(ground, order.hub, random.fork(), failed.signal).catch(failing),
   ]);
   await load.end();
   await writer.end();
@@ -71,7 +79,12 @@ export async function runKills(ground: ServiceGround, order: KillOrder): Promise
   };
 }
 
-async function killHub(ground: ServiceGround, kills: number, random: Random): ReturnType<typeof killAgainAndAgain> {
+async function killHub(
+  ground: ServiceGround,
+  kills: number,
+  random: Random,
+  signal: AbortSignal,
+): ReturnType<typeof killAgainAndAgain> {
   const { wire } = ground;
   const args = await hubProgram(ground);
   wire.hold();
@@ -82,7 +95,7 @@ async function killHub(ground: ServiceGround, kills: number, random: Random): Re
     // Who dials a dead hub waits for the next life instead of for its next attempt.
     onEnd: () => wire.hold(),
   };
-  return await killAgainAndAgain(hub, kills, random);
+  return await killAgainAndAgain(hub, kills, random, signal);
 }
 
 /** Waits until the edge says that it holds what the hub's database holds. */
