@@ -73,7 +73,11 @@ export class HubImages {
     this.#parts = parts;
     this.#shelf = new ImageShelf(directory, { node: identity.nodeId, publicKey: identity.publicKey });
     this.#challenges = new RequestChallenges(identity);
-    this.#desk = new ImageDesk({ shelf: this.#shelf, session: database, onMissing: (grant, key) => this.#noteAsked(grant, key) });
+    this.#desk = new ImageDesk({
+      shelf: this.#shelf,
+      session: database,
+      onMissing: async (grant, key) => await this.#noteAsked(grant, key),
+    });
     const markSecret = markSecretOf(identity, sha256);
     const of = { database, catalog: farmCatalog, nodeId: identity.nodeId, tier: identity.tier };
     this.#storage = new SqlReplicaStorage({ ...of, hasParent: false, clock, markSecret });
@@ -168,9 +172,12 @@ export class HubImages {
     }
   }
 
-  #noteAsked(grant: Grant, key: string): void {
-    this.#parts.onOutcome("missing");
+  /** The next node of that grant shall find one, where it would have helped this one: a new tenant's first node brings its rows itself. */
+  async #noteAsked(grant: Grant, key: string): Promise<void> {
+    const { database, limits, onOutcome } = this.#parts;
+    onOutcome("missing");
     // A node of another version could not use what this hub makes.
-    if (this.#asked.size < ASKED_MAX && key === keyOf(grant)) this.#asked.set(key, grant);
+    if (this.#asked.size >= ASKED_MAX || key !== keyOf(grant)) return;
+    if (await hasRows(database, grant.tenant, limits.rowsMin)) this.#asked.set(key, grant);
   }
 }

@@ -21,7 +21,7 @@ export interface ImageDeskParts {
   /** Where the maker's logs are. */
   readonly session: SqlSession;
   /** Called when a node asked for an image that is not there, with its key: the node may be of another version. */
-  readonly onMissing: (grant: Grant, key: string) => void;
+  readonly onMissing: (grant: Grant, key: string) => Promise<void>;
 }
 
 /** Images that are being sent at a time; who comes then takes the rows page by page. */
@@ -56,7 +56,7 @@ export class ImageDesk {
     const image = await this.#usable(key);
     const wanted = query.get("sha256");
     if (image === null || (wanted !== null && wanted !== image.manifest.sha256)) {
-      this.#parts.onMissing(grant, key);
+      await this.#parts.onMissing(grant, key);
       throw new HayloftError("not-found", { what: "image" });
     }
     await this.#parts.shelf.touch(key, nowMs);

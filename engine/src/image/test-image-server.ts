@@ -21,7 +21,7 @@ export class TestImageServer {
   readonly #sockets = new Set<Socket>();
 
   constructor(database: Database, identity: KeyIdentity, shelf: ImageShelf) {
-    this.desk = new ImageDesk({ shelf, session: database, onMissing: () => undefined });
+    this.desk = new ImageDesk({ shelf, session: database, onMissing: async () => undefined });
     const challenges = new RequestChallenges(identity);
     this.#server = createServer((request, response) => {
       void (async () => {
