@@ -2,6 +2,13 @@ import { preparePglite } from "@hayloft/engine/pglite";
 
 const signals = ["SIGINT", "SIGTERM"] as const;
 
+// Whoever reads the output may go before its end, as in `hayloft-edge status | head`.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+}
+
 // PGlite compiles on other threads while the rest of the daemon is loaded.
 if (process.argv.length === 2 || process.argv.includes("run")) preparePglite();
 const { edgeCommand } = await import("./cli/edge-command.ts");

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -42,6 +43,14 @@ afterAll(async () => {
 });
 
 describe("hayloft-hub", () => {
+  it("says nothing when the reader of its output goes first", () => {
+    const program = path.resolve(import.meta.dirname, "../../bin/hayloft-hub.js");
+    const { status, stderr } = spawnSync("/bin/sh", ["-c", `"${process.execPath}" "${program}" --help | true`], {
+      encoding: "utf8",
+    });
+    expect([status, stderr]).toEqual([0, ""]);
+  });
+
   it("makes a tenant with everything in it, and one token, from an empty database", { timeout: 180_000 }, async () => {
     expect(await json("migrate")).toMatchObject({ applied: expect.arrayContaining(["0001_initial"]) });
     expect(await json("migrate")).toMatchObject({ applied: "nothing to do" });
