@@ -1,11 +1,12 @@
 import { defineConfig } from "vitest/config";
 import { bounds, everything, shared } from "./vitest.config.js";
 
-/** What every release must do alike: the store, capture, migrations, and the farm's schema and views. */
+/** What every release must do alike: the store, capture, migrations, digests of rows, and the farm's schema and views. */
 const onEachRelease = [
   "engine/dist/migrate/{ensure-partitions,migrate,upgrade-replica}.test.js",
   "engine/dist/store/*.test.js",
   "engine/dist/sql/capture.test.js",
+  "engine/dist/digest/row-digest.test.js",
   "engine/dist/store/postgres/postgres-*.test.js",
   "schema/dist/migrations/*.test.js",
 ];

@@ -1,3 +1,5 @@
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { newId } from "@hayloft/engine";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { CliPort } from "./cli/cli-port.ts";
@@ -101,6 +103,69 @@ it(
     const { rows } = await edge.replica.database.query<{ event_id: string }>("select event_id from telemetry_raw");
     await edge.stop();
     expect(rows.map((row) => row.event_id).toSorted()).toEqual(events.toSorted());
+  },
+  LIMIT_MS,
+);
+
+it(
+  "F-A12 with a full disk nothing is acknowledged and the daemon says so; with room it goes on, and a start without any says what it needs",
+  async () => {
+    const faults = await temporaryDirectory();
+    const [mqttPort, httpPort] = [await freePort(), await freePort()];
+    const node = ["--data-dir", directory.path, "--mode", "standalone", "--tenant-id", TENANT];
+    const ports = ["--broker-anonymous", "--broker-port", String(mqttPort), "--http-port", String(httpPort)];
+    const daemon = new EdgeProcess([...node, ...ports], { faultsDir: faults.path });
+    await daemon.ready(httpPort);
+    // A command that the daemon refuses passes its words on.
+    const refused = await run(["block", "device", "x", "--data-dir", directory.path, "--http-port", String(httpPort)]);
+    expect([refused.code, refused.err]).toEqual([
+      1,
+      expect.stringMatching(/^hayloft-edge: http:.* answered 40\d: .*admin_token_file/u),
+    ]);
+    const readings = async (): Promise<number> => {
+      const response = await fetch(`http://127.0.0.1:${httpPort}/api/v1/sync/digest`);
+      const { tables } = (await response.json()) as { readonly tables: readonly { table: string; rows: number }[] };
+      return tables.find(({ table }) => table === "telemetry_raw")?.rows ?? 0;
+    };
+    const before = await readings();
+    const device = await connectDevice(`mqtt://127.0.0.1:${mqttPort}`, "gateway-full");
+    device.on("error", () => undefined);
+    const barn = firstBarn();
+    const acknowledged = new Set<number>();
+    await writeFile(join(faults.path, "fail-extend"), "ENOSPC");
+    const sent = Array.from({ length: 80 }, async (_, index) => {
+      const topic = { kind: "telemetry", device_id: barn.sensor_device_ids[0] ?? "", metric: "temperature" } as const;
+      await publish(device, messageOf(barn, topic, { eventId: newId(), payload: { value: index } }, Date.now()));
+      acknowledged.add(index);
+    });
+    const problems = [{ part: "database", problem: "store-full" }];
+    await until("it says that it is not ready", async () => {
+      const response = await fetch(`http://127.0.0.1:${httpPort}/api/ready`);
+      return (
+        response.status === 503 &&
+        JSON.stringify(((await response.json()) as { problems: unknown }).problems) === JSON.stringify(problems)
+      );
+    });
+    expect(acknowledged.size).toBeLessThan(sent.length);
+    await rm(join(faults.path, "fail-extend"));
+    await Promise.all(sent);
+    expect((await fetch(`http://127.0.0.1:${httpPort}/api/ready`)).status).toBe(200);
+    expect(await readings()).toBe(before + sent.length);
+    daemon.kill("SIGTERM");
+    expect(await daemon.exited).toBe(0);
+    await device.endAsync(true);
+    const events = daemon.output.split("\n").filter((line) => /"event":"(messages-|connection-)/u.test(line));
+    expect(events).toEqual([
+      expect.stringMatching(/"event":"messages-not-stored","times":1,"code":"store-full"/u),
+      expect.stringContaining('"event":"messages-stored-again"'),
+    ]);
+    await writeFile(join(faults.path, "fail-write"), "ENOSPC");
+    const again = new EdgeProcess([...node, ...ports], { faultsDir: faults.path });
+    expect(await again.exited).toBe(1);
+    expect(again.output).toMatch(
+      /^hayloft-edge: store-full: The disk is full\. Free some space; .*freeBytes=0, neededBytes=33554432/u,
+    );
+    await faults.remove();
   },
   LIMIT_MS,
 );

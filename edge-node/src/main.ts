@@ -1,4 +1,4 @@
-import { preparePglite } from "@hayloft/engine/pglite";
+import { startAhead } from "@hayloft/engine/pglite";
 
 const signals = ["SIGINT", "SIGTERM"] as const;
 
@@ -9,8 +9,8 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
-// PGlite compiles on other threads while the rest of the daemon is loaded.
-if (process.argv.length === 2 || process.argv.includes("run")) preparePglite();
+// The store's thread loads PGlite while this one loads the rest of the daemon.
+if (process.argv.length === 2 || process.argv.includes("run")) startAhead();
 const { edgeCommand } = await import("./cli/edge-command.ts");
 const code = await edgeCommand(process.argv.slice(2), {
   env: process.env,

@@ -40,6 +40,7 @@ export * from "./catalog/recorded-version.ts";
 export * from "./lens/catalog-lens.ts";
 export * from "./catalog/lint-catalog.ts";
 export * from "./catalog/table-facts.ts";
+export { prepareMigration } from "./migrate/capture-hash.ts";
 export * from "./migrate/compare-catalog.ts";
 export * from "./migrate/ensure-partitions.ts";
 export * from "./migrate/migrate.ts";
@@ -57,7 +58,7 @@ export { checkReport, signReport, type SignedReport } from "./digest/signed-repo
 export { reportText } from "./digest/report-text.ts";
 export type { TableComparison } from "./digest/compare-with-parent.ts";
 export type { ComparisonCounts, ComparisonPace } from "./replica/parent-comparison.ts";
-export { grantText } from "./scope/grant-text.ts";
+export { grantText, readGrantText } from "./scope/grant-text.ts";
 export { commonColumns } from "./digest/common-columns.ts";
 export {
   digestColumns,
@@ -67,6 +68,7 @@ export {
   type TableDigest,
 } from "./digest/digest-tables.ts";
 export * from "./incarnation/read-recovery.ts";
+export type { IncarnationCause } from "./incarnation/begin-incarnation.ts";
 export { beginRecovery } from "./incarnation/find-lost.ts";
 export { asOffer, isOffer, isOffered, withoutOffer } from "./incarnation/offered-change.ts";
 export { type MarkKey, markOf, markSecretOf, readMark } from "./incarnation/position-mark.ts";
@@ -82,6 +84,7 @@ export { chainOf, footprintOf, splitDependants, tieTo, type Footprint, type Held
 export * from "./receipt/read-receipt.ts";
 export * from "./replica/sql-replica-storage.ts";
 export * from "./merge/join-rows.ts";
+export type { CellWrite, Loser } from "./merge/row-losses.ts";
 export { latestOpsSeen } from "./merge/memory/row-ops.ts";
 export * from "./merge/row-change.ts";
 export * from "./merge/row-plan.ts";

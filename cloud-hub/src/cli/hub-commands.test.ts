@@ -122,6 +122,12 @@ describe("hayloft-hub", () => {
     ["an unknown tenant", ["farm", "create", "--tenant", "t-9", "--name", "X"], 1, /not-found: .*what=tenant, id=t-9/],
     ["an unknown node", ["node", "revoke", "nobody"], 1, /not-found/],
     ["a replacement of an unknown node", ["node", "replace", "nobody"], 1, /not-found/],
+    [
+      "a report that is not there",
+      ["verify", "--check", "/nowhere.json"],
+      1,
+      /^ENOENT: no such file or directory, open '\/nowhere\.json'\n$/,
+    ],
     ["an unknown command", ["tenants"], 2, /unknown command 'tenants'/],
     ["an unknown option", ["tenant", "list", "--verbose"], 2, /unknown option '--verbose'/],
     ["a missing option", ["farm", "create", "--name", "X"], 2, /required option '--tenant <id>'/],
@@ -184,7 +190,7 @@ describe("hayloft-hub", () => {
     expect(written.out).toMatch(/^t-1 {2}farms: 1 rows, [0-9a-f]{32}$/m);
     expect((await run("verify", "--check", file)).out).toContain("the signature holds");
     writeFileSync(file, readFileSync(file, "utf8").replace(/rows\\":1,/, 'rows\\":2,'));
-    expect(await run("verify", "--check", file)).toMatchObject({ code: 1, err: expect.stringMatching(/^auth-failed/) });
+    expect(await run("verify", "--check", file)).toMatchObject({ code: 1, err: expect.stringMatching(/^report-unproven/) });
     expect((await run("verify")).code).toBe(2);
   });
 

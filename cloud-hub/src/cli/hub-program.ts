@@ -4,6 +4,7 @@ import { hubSettings } from "../config/hub-settings.ts";
 import { hubVersion } from "../hub/hub-version.ts";
 import type { CommandContext } from "./command-context.ts";
 import type { CommandOutput } from "./run-hub-command.ts";
+import { addImageCommands } from "./image-commands.ts";
 import { addJournalCommands } from "./journal-commands.ts";
 import { addMediaCommands } from "./media-commands.ts";
 import { addNodeCommands, addTokenCommands } from "./node-commands.ts";
@@ -46,6 +47,7 @@ export function hubProgram(context: CommandContext, output: CommandOutput): Comm
   addRecoveryCommands(program, context);
   addReviewCommands(program, context);
   addMediaCommands(program, context);
+  addImageCommands(program, context);
   addVerifyCommand(program, context);
   return program;
 }

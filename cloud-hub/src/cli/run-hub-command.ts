@@ -42,7 +42,11 @@ function settingsOrDefaults(argv: readonly string[], env: NodeJS.ProcessEnv): Lo
 
 /** What went wrong, for a person at a terminal: one line per problem, no stack. */
 function complaint(error: unknown): string {
-  if (!(error instanceof HayloftError)) return error instanceof Error ? (error.stack ?? error.message) : "unknown error";
+  if (!(error instanceof HayloftError)) {
+    if (!(error instanceof Error)) return "unknown error";
+    // What the system says of a file is for people as it is; anything else is a fault of ours.
+    return "syscall" in error ? error.message : (error.stack ?? error.message);
+  }
   const problems = error.code === "config-invalid" ? error.details["problems"] : undefined;
   if (typeof problems !== "string") return error.message;
   return ["The configuration is not valid:", ...problems.split("; ").map((line) => `  ${line}`)].join("\n");

@@ -1,7 +1,7 @@
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { createIdentity, identityFromRecord } from "@hayloft/engine";
+import { createIdentity, identityFromRecord, type LogEvent } from "@hayloft/engine";
 import { openPostgresDatabase, startEmbeddedPostgres } from "@hayloft/engine/postgres";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startHub } from "../hub/start-hub.ts";
@@ -81,17 +81,30 @@ describe("hayloft-hub run", () => {
     },
   );
 
-  it("F-E1 keeps everything over SIGKILL and starts again on the same directory", { timeout: 180_000 }, async () => {
-    const first = await startService();
-    await command("tenant", "create", "--name", "Kept", "--id", "t-1");
-    first.command.process.kill("SIGKILL");
-    await exitOf(first.command);
-    const second = await startService();
-    expect((await fetch(`${second.url}/api/ready`)).status).toBe(200);
-    expect(await command("tenant", "list")).toMatchObject([{ id: "t-1", name: "Kept" }]);
-    const twice = await hubCommand(["--http-port", "0", "--data-dir", "data"], directory);
-    expect([twice.code, twice.err]).toEqual([1, expect.stringContaining("store-locked")]);
-  });
+  it(
+    "F-E1 F-E3 keeps everything over SIGKILL, its own and its server's, and starts again on the same directory",
+    { timeout: 180_000 },
+    async () => {
+      const first = await startService();
+      await command("tenant", "create", "--name", "Kept", "--id", "t-1");
+      first.command.process.kill("SIGKILL");
+      await exitOf(first.command);
+      const second = await startService();
+      expect((await fetch(`${second.url}/api/ready`)).status).toBe(200);
+      expect(await command("tenant", "list")).toMatchObject([{ id: "t-1", name: "Kept" }]);
+      const twice = await hubCommand(["--http-port", "0", "--data-dir", "data"], directory);
+      expect([twice.code, twice.err]).toEqual([1, expect.stringContaining("store-locked")]);
+
+      // Its server is killed: a hub that went on would never be ready again.
+      const pid = Number(readFileSync(path.join(directory, "data/postgres/postmaster.pid"), "utf8").split("\n")[0]);
+      process.kill(pid, "SIGKILL");
+      expect(await exitOf(second.command)).toEqual([1, null]);
+      expect(second.command.err()).toContain("store-failed");
+      const third = await startService();
+      expect((await fetch(`${third.url}/api/ready`)).status).toBe(200);
+      expect(await command("tenant", "list")).toMatchObject([{ id: "t-1", name: "Kept" }]);
+    },
+  );
 });
 
 describe("readiness", () => {
@@ -101,7 +114,9 @@ describe("readiness", () => {
     async () => {
       const dataDir = path.join(directory, "server");
       const server = await startEmbeddedPostgres({ dataDir });
-      const hub = await startHub({ "http.port": 0 }, { databaseUrl: server.connectionString });
+      const events: string[] = [];
+      const log = ({ event }: LogEvent): void => void events.push(event);
+      const hub = await startHub({ "http.port": 0 }, { databaseUrl: server.connectionString, log });
       const ready = async (): Promise<readonly [number, unknown, number]> => {
         const startedMs = performance.now();
         const response = await fetch(`${hub.url}/api/ready`);
@@ -125,6 +140,8 @@ describe("readiness", () => {
 
       const again = await startEmbeddedPostgres({ dataDir, port: server.port });
       await waitFor("readiness", async () => (await ready())[0] === 200, 30_000);
+      // Said once, though it is tried five times a second.
+      expect(events.filter((event) => event === "heads-failed")).toHaveLength(1);
       await hub.stop();
       const after = fetch(`${hub.url}/api/ready`);
       await expect(after).rejects.toThrow();

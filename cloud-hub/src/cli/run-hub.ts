@@ -1,14 +1,24 @@
-import type { Log } from "@hayloft/engine";
+import { HayloftError, type Log } from "@hayloft/engine";
 import type { HubSettings } from "../config/hub-settings.ts";
 import { startHub } from "../hub/start-hub.ts";
 
 const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 
-/** Runs the hub until a signal asks it to stop; it drains then. A second signal ends the process at once. */
+/**
+ * Runs the hub until a signal asks it to stop; it drains then. A second signal ends the process at once. Throws `store-failed` when its
+ * embedded server ends by itself: whoever started the hub starts it again, and with it that server, which recovers.
+ */
 export async function runHub(settings: HubSettings, log: Log): Promise<void> {
   const asked = signalled();
   const hub = await startHub(settings, { log });
-  const signal = await asked;
+  const lost = hub.databaseEnded === null ? [] : [hub.databaseEnded.then(() => null)];
+  const signal = await Promise.race([asked, ...lost]);
+  if (signal === null) {
+    const error = new HayloftError("store-failed", { reason: "the embedded Postgres has ended" });
+    log({ level: "error", event: "store-failed", peer: null, details: {}, error });
+    await hub.stop();
+    throw error;
+  }
   log({ level: "info", event: "stopping", peer: null, details: { signal }, error: null });
   await hub.stop();
   log({ level: "info", event: "stopped", peer: null, details: {}, error: null });

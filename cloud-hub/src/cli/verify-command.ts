@@ -48,7 +48,7 @@ async function digested(context: CommandContext, database: Database, tenant: str
   return signReport(identity, { startedAt, finishedAt: new Date(context.nowMs()), tenant, tables });
 }
 
-/** A report whose signature holds under the key that the registry has for its node. Throws `auth-failed` or `not-found`. */
+/** A report whose signature holds under the key that the registry has for its node. Throws `report-unproven` or `not-found`. */
 async function checkKnown(context: CommandContext, database: Database, text: string): Promise<Readonly<Record<string, unknown>>> {
   const { node, tenant } = checkReport(text);
   const hub = await ensureHubIdentity(database, context.loaded.settings.identity_file);

@@ -17,6 +17,8 @@ export interface EmbeddedDatabase {
   readonly connectionString: string;
   /** True when this process started the server, and will stop it. */
   readonly owned: boolean;
+  /** Resolves when a server that this process started has ended, stopped or by itself; otherwise never. */
+  readonly ended: Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -41,7 +43,7 @@ export async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<Em
     const owner = liveOwner(dataDir);
     if (owner !== null) {
       if (!options.attach) throw new HayloftError("store-locked", { directory: dataDir, process: owner.pid });
-      return { connectionString: urlOf(owner.port, password), owned: false, stop: async () => undefined };
+      return { connectionString: urlOf(owner.port, password), owned: false, ended: never, stop: async () => undefined };
     }
     try {
       return await start(dataDir, options.port, password);
@@ -66,12 +68,15 @@ async function start(dataDir: string, port: number, password: string): Promise<E
   return {
     connectionString: urlOf(server.port, password),
     owned: true,
+    ended: server.ended,
     stop: async () => {
       rmSync(ownerFile(dataDir), { force: true });
       await server.stop();
     },
   };
 }
+
+const never = new Promise<void>(() => undefined);
 
 /** Role and database of the application; repeatable, and right after a kill at any point. */
 async function prepare(server: EmbeddedPostgresServer, password: string): Promise<void> {

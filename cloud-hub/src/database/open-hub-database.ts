@@ -9,6 +9,8 @@ export interface HubDatabase {
   /** With its password: never log it. */
   readonly connectionString: string;
   readonly embedded: boolean;
+  /** Resolves when an embedded server of this process has ended; null for any other server, which may come back. */
+  readonly ended: Promise<void> | null;
   /** Closes the pool, and stops the embedded server when this process started it. */
   close(): Promise<void>;
 }
@@ -48,6 +50,7 @@ export async function openHubDatabase(settings: HubSettings, options: OpenHubDat
       database,
       connectionString,
       embedded: embedded !== null,
+      ended: embedded?.ended ?? null,
       close: async () => {
         await database.close();
         await embedded?.stop();

@@ -1,4 +1,3 @@
-import path from "node:path";
 import type { Clock, Database, Log, NodeIdentity, Replica } from "@hayloft/engine";
 import type { BlobStore } from "@hayloft/engine/blob";
 import { poolUse } from "@hayloft/engine/postgres";
@@ -9,6 +8,7 @@ import type { NodeWatch } from "../admin/nodes.ts";
 import { listNodes } from "../admin/nodes.ts";
 import type { HubSettings } from "../config/hub-settings.ts";
 import { HubImages } from "../images/hub-images.ts";
+import { imagesDirectory } from "../images/images-directory.ts";
 import { maintainHub } from "../jobs/maintain-hub.ts";
 import { RepeatingJob } from "../jobs/repeating-job.ts";
 import { HubMetrics } from "../metrics/hub-metrics.ts";
@@ -65,7 +65,7 @@ export class HubState {
       identity,
       clock,
       log,
-      directory: path.join(settings["images.dir"] ?? path.join(settings.data_dir, "images"), identity.nodeId),
+      directory: imagesDirectory(settings, identity.nodeId),
       limits: {
         keep: settings["images.keep"],
         bytesMax: settings["images.megabytes_max"] * 1_048_576,
@@ -79,8 +79,9 @@ export class HubState {
 
   async readiness(): Promise<Readiness> {
     if (this.draining) return { ready: false, reason: "draining" };
-    const answers = await this.#probe.answers();
-    return { ready: answers, reason: answers ? null : "database" };
+    const state = await this.#probe.state();
+    if (state === "writable") return { ready: true, reason: null };
+    return { ready: false, reason: state === "read-only" ? "database-read-only" : "database" };
   }
 
   watch(): NodeWatch {
@@ -91,7 +92,7 @@ export class HubState {
   async metricsText(): Promise<string> {
     const { ready } = await this.readiness();
     const nowMs = this.#clock.nowMs();
-    if (!(await this.#probe.answers())) {
+    if ((await this.#probe.state()) === "silent") {
       return await this.#metrics.text({
         ready,
         connected: 0,

@@ -20,16 +20,18 @@ const connected = (child: TestChild): boolean => hub.replica.children().some(({ 
 const barnName = async (child: TestChild, id: string): Promise<string | undefined> =>
   (await child.database.query<{ name: string }>("select name from barns where id = $1", [id])).rows[0]?.name;
 
-async function writeReading(child: TestChild, tenant: string): Promise<string> {
+const writeReading = async (child: TestChild, tenant: string): Promise<string> => (await sendReading(child, tenant)).id;
+
+async function sendReading(child: TestChild, tenant: string) {
   const id = newId();
-  await child.replica.write(async (_db, tx) => {
+  const { receipt } = await child.replica.write(async (_db, tx) => {
     await tx.query(
       `insert into telemetry_raw (tenant_id, id, farm_id, barn_id, device_id, metric, value, unit, occurred_at, event_id)
        values ($1, $2, $3, $4, 'd-1', 'temperature', 21.5, 'C', now(), $5)`,
       [tenant, id, `${tenant}-f`, `${tenant}-b`, newId()],
     );
   });
-  return id;
+  return { id, receipt };
 }
 
 const atHub = async (id: string): Promise<boolean> =>
@@ -126,6 +128,13 @@ describe("a hub with children of several tenants", () => {
       );
       expect([name, rows[0]?.found]).toEqual([name, 0]);
     }
+  });
+
+  it("durability D3: a hub whose server does not sync its files says D1, and its operator reads why", async () => {
+    const { receipt } = await sendReading(one, "t-1");
+    await receipt?.until("parent", { deadlineMs: 30_000 });
+    expect((await receipt?.read())?.parent.level).toBe("D1");
+    expect(hub.events.map(({ event }) => event)).toContain("database-not-durable");
   });
 
   it("F-G3 a revoked node is cut off at once and stays out until it is restored; what it sent stays", async () => {

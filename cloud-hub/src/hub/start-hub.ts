@@ -43,6 +43,8 @@ export interface Hub {
   readonly replica: Replica<FarmRows>;
   /** Prepared databases for new nodes; made by themselves every minute. */
   readonly images: HubImages;
+  /** Resolves when the embedded server has ended, stopped or by itself; null for an external one. */
+  readonly databaseEnded: Promise<void> | null;
   /** Drains the sessions, then closes everything; safe to call twice. */
   stop(): Promise<void>;
 }
@@ -126,6 +128,7 @@ async function start(settings: HubSettings, options: StartHubOptions, undo: (() 
     database,
     replica,
     images,
+    databaseEnded: opened.ended,
     stop,
   };
 }
@@ -136,6 +139,10 @@ async function reportDatabase(opened: HubDatabase, applied: readonly string[], l
   if (await isSuperuser(opened.database)) {
     const todo = "Use a role without superuser; hayloft-hub roles prints the statements.";
     log({ level: "warn", event: "database-superuser", peer: null, details: { todo }, error: null });
+  }
+  if (opened.database.durability !== "D3") {
+    const todo = "Set fsync = on at the server: a power cut there takes what nodes were told to be safe.";
+    log({ level: "warn", event: "database-not-durable", peer: null, details: { todo }, error: null });
   }
 }
 

@@ -2,22 +2,13 @@ import type { IncomingMessage } from "node:http";
 import type { Clock, Database, Grant, Log, NodeIdentity } from "@hayloft/engine";
 import { HayloftError, isHayloftError, markSecretOf, sha256, SqlReplicaStorage } from "@hayloft/engine";
 import { provenNode, RequestChallenges } from "@hayloft/engine/blob";
-import {
-  imageAge,
-  ImageDesk,
-  imageKey,
-  imageKind,
-  type ImageManifest,
-  ImageShelf,
-  makeImage,
-  type ShelvedImage,
-} from "@hayloft/engine/image";
+import { ImageDesk, type ImageManifest, ImageShelf, makeImage, type ShelvedImage } from "@hayloft/engine/image";
 import { farmCatalog, farmMigrations } from "@hayloft/schema";
-import { grantText } from "@hayloft/engine";
 import { activeTenants } from "../admin/tenants.ts";
 import type { HttpReply } from "../http/http-reply.ts";
 import { unprovenReply } from "../http/unproven-reply.ts";
-import { expectedGrants, hasRows, IMAGE_TIER, presentGrants } from "./wanted-grants.ts";
+import { imageState, keyOf } from "./image-state.ts";
+import { expectedGrants, hasRows, IMAGE_TIER, presentNodes } from "./wanted-grants.ts";
 
 /** What images may cost. */
 interface ImageLimits {
@@ -47,10 +38,6 @@ export interface ImageFigures {
   readonly sending: number;
 }
 
-const kind = imageKind(farmCatalog, farmMigrations);
-const keyOf = (grant: Grant): string => imageKey(kind, grantText(grant));
-
-const AGE_MS_MAX = 7 * 86_400_000;
 const LEFT_MS = 6 * 3_600_000;
 const RETRY_MS = 10 * 60_000;
 const ASKED_MAX = 64;
@@ -104,7 +91,7 @@ export class HubImages {
     const { database, clock, limits } = this.#parts;
     const nowMs = clock.nowMs();
     const expected = limits.keep === 0 ? [] : await expectedGrants(database, nowMs);
-    const present = limits.keep === 0 ? [] : await presentGrants(database);
+    const present = limits.keep === 0 ? [] : (await presentNodes(database)).map(({ grant }) => grant);
     const usable = new Set([...expected, ...present].map(keyOf));
     for (const key of this.#asked.keys()) if (!usable.has(key)) this.#asked.delete(key);
     const isUsable = ({ manifest }: ShelvedImage): boolean => usable.has(manifest.key);
@@ -146,10 +133,10 @@ export class HubImages {
   }
 
   async #isFresh(key: string, nowMs: number): Promise<boolean> {
+    const { database, limits } = this.#parts;
     const image = await this.#shelf.find(key);
-    if (image === null || nowMs - image.manifest.madeAtMs > AGE_MS_MAX) return false;
-    const { followable, tailRows } = await imageAge(this.#parts.database, image.manifest);
-    return followable && tailRows <= this.#parts.limits.tailRowsMax;
+    if (image === null) return false;
+    return (await imageState(database, image.manifest, { nowMs, tailRowsMax: limits.tailRowsMax })).state === "fresh";
   }
 
   async #tryMake(key: string, grant: Grant): Promise<void> {

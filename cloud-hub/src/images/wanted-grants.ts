@@ -28,15 +28,15 @@ export async function expectedGrants(database: Database, nowMs: number): Promise
   return rows.map(grantOf);
 }
 
-/** The grants that nodes have. */
-export async function presentGrants(database: Database): Promise<readonly Grant[]> {
-  const { rows } = await database.query<GrantRow>(
-    `select distinct n.tenant_id as tenant, n.role, n.scopes from replica_node n
+/** The nodes that may have an image, with their grants. */
+export async function presentNodes(database: Database): Promise<readonly { readonly name: string; readonly grant: Grant }[]> {
+  const { rows } = await database.query<GrantRow & { readonly name: string }>(
+    `select n.name, n.tenant_id as tenant, n.role, n.scopes from replica_node n
      join tenants on tenants.tenant_id = n.tenant_id and tenants.status = 'active'
-     where n.tier = $1 and n.status = 'active'`,
+     where n.tier = $1 and n.status = 'active' order by n.tenant_id, n.name, n.id`,
     [IMAGE_TIER],
   );
-  return rows.map(grantOf);
+  return rows.map((row) => ({ name: row.name, grant: grantOf(row) }));
 }
 
 /** True when a tenant has so many rows that an image is worth its making. Reads no more rows than that. */

@@ -3,7 +3,7 @@ import { checkReport } from "@hayloft/engine";
 import type { FarmRows } from "@hayloft/schema";
 import { Bench, START_MS } from "./bench-databases.ts";
 import { assertEqualRows } from "./equal-rows.ts";
-import { compareTimes, type Cost, costOf, type Figure } from "./measure.ts";
+import { compareTimes, type Cost, costOf, type Figure, median } from "./measure.ts";
 import { fillReplica, type HubSide, prepareEdge, startHubSide, TENANT } from "./replica-pair.ts";
 import { type ColumnVectors, INSERT_SQL, rowCount, sliceRows, telemetryRows } from "./telemetry-rows.ts";
 
@@ -18,10 +18,13 @@ const fill = async (database: Database, rows: ColumnVectors): Promise<void> => {
   await database.script("analyze telemetry_raw");
 };
 
-/** One sequential scan that reads every value of every row, of both sides at the same time: as many rows, as many processes. */
+/**
+ * One sequential scan that reads every value of every row and makes its text, of both sides at the same time, the hub's by as many processes as
+ * its planner wants. It counts bytes: to count characters takes a third longer, and is no part of reading.
+ */
 const scan = async (databases: readonly Database[]): Promise<void> => {
   await Promise.all(
-    databases.map(async (database) => await database.query("select sum(length(t::text)) as read from telemetry_raw as t")),
+    databases.map(async (database) => await database.query("select sum(octet_length(t::text)) as read from telemetry_raw as t")),
   );
 };
 
@@ -82,8 +85,8 @@ export const compareRows = async (count: number, runs: number): Promise<readonly
     await assertEqualRows(edgeDatabase, hub.database);
     const bytes = Math.max(...measured.map((run) => run.bytes));
     return [
-      figureOf(`proof that ${count.toLocaleString("en-US")} rows are equal on both sides`, measured, (run) => run.proof),
-      figureOf(`one differing row of ${count.toLocaleString("en-US")} found and repaired`, measured, (run) => run.repair),
+      figureOf(`proof that ${count.toLocaleString("en-US")} rows are equal on both sides`, count, measured, (run) => run.proof),
+      figureOf(`one differing row of ${count.toLocaleString("en-US")} found and repaired`, count, measured, (run) => run.repair),
       {
         id: "F11",
         what: "bytes on the wire of that, both ways",
@@ -102,13 +105,15 @@ export const compareRows = async (count: number, runs: number): Promise<readonly
 };
 
 /** In milliseconds; the ratio says how many scans it took. */
-function figureOf(what: string, runs: readonly Run[], of: (run: Run) => Cost): Figure {
+function figureOf(what: string, count: number, runs: readonly Run[], of: (run: Run) => Cost): Figure {
+  const cpu = (cost: (run: Run) => Cost): number => median(runs.map((run) => cost(run).cpuMicros)) / count;
   const times = compareTimes(runs.map((run) => ({ floor: run.scan, ours: of(run) })));
   return {
     id: "F11",
     what,
     unit: "ms",
     ...times,
+    cpuMicros: { floor: cpu((run) => run.scan), ours: cpu(of) },
     goal: "<= 2.00",
     reached: times.ratio <= 2,
     runs: runs.length,

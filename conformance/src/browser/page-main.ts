@@ -1,4 +1,4 @@
-import type { Database, IdentityRecord, Replica } from "@hayloft/engine";
+import type { AskedCommit, Database, IdentityRecord, Replica } from "@hayloft/engine";
 import { createIdentity, identityFromRecord, openReplica } from "@hayloft/engine";
 import { openBrowserDatabase } from "@hayloft/engine/browser";
 import type { FarmRows } from "@hayloft/schema";
@@ -11,9 +11,18 @@ export interface TabletPage {
     readonly store: string | null;
     readonly identity: IdentityRecord;
     readonly parent: { readonly url: string; readonly node: string; readonly publicKey: readonly number[] };
+    /** Commits of which the page's application remembers the names. */
+    readonly kept?: readonly AskedCommit[];
+    /** False leaves the parent undialled. */
+    readonly online?: boolean;
   }): Promise<void>;
-  /** Runs SQL in a transaction of the replica and resolves when the parent's tier that `until` names has it, if one is named. */
-  write(sql: string, parameters: readonly (string | number)[], until: "top" | null): Promise<void>;
+  /**
+   * Runs SQL in a transaction of the replica and resolves when the parent's tier that `until` names has it, if one is named, to the commit's
+   * name.
+   */
+  write(sql: string, parameters: readonly (string | number)[], until: "top" | null): Promise<AskedCommit | null>;
+  /** See `Replica.lost`. */
+  lost(): Promise<readonly AskedCommit[] | null>;
   query(sql: string): Promise<readonly Record<string, unknown>[]>;
   connected(): Promise<boolean>;
   durability(): string;
@@ -37,20 +46,23 @@ const page: TabletPage = {
     const made = createIdentity({ tier: "tablet", tenant: null });
     return { ...made.toRecord(), publicKey: [...made.publicKey] };
   },
-  open: async ({ store, identity, parent }) => {
+  open: async ({ store, identity, parent, kept = [], online = true }) => {
     const database = await openBrowserDatabase({ store, worker });
     replica = await openReplica({
       catalog: farmCatalog,
       migrations: farmMigrations,
       database,
       identity: identityFromRecord(identity),
-      parent: { ...parent, publicKey: Uint8Array.from(parent.publicKey) },
+      kept,
+      ...(online && { parent: { ...parent, publicKey: Uint8Array.from(parent.publicKey) } }),
     });
   },
   write: async (sql, parameters, until) => {
     const { receipt } = await opened().write(async (_db, tx) => await tx.query(sql, parameters));
     if (until !== null) await receipt?.until(until);
+    return receipt === null ? null : { tenant: receipt.tenant, origin: receipt.origin, seq: receipt.seq };
   },
+  lost: async () => await opened().lost(),
   query: async (sql) => (await opened().database.query(sql)).rows,
   connected: async () => (await opened().status()).peers.some(({ connected }) => connected),
   durability: () => opened().database.durability,

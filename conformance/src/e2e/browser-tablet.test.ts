@@ -72,8 +72,37 @@ const address = (): Parameters<TabletPage["open"]>[0]["parent"] => {
   return { url: `${hub.url.replace(/^http/, "ws")}/sync`, node: nodeId, publicKey: [...publicKey] };
 };
 
-const open = async (page: Page, identity: IdentityRecord): Promise<void> =>
-  await page.evaluate(async (options) => await tablet.open(options), { store: null, identity, parent: address() });
+const open = async (page: Page, identity: IdentityRecord, more: Partial<Parameters<TabletPage["open"]>[0]> = {}): Promise<void> =>
+  await page.evaluate(async (options) => await tablet.open(options), { store: null, identity, parent: address(), ...more });
+
+/**
+ * Has the worker's browser give no more room, as IndexedDB shows it: the transaction ends, and what it had written is gone. The quota that Chromium lets a debugger
+ * set does not bind IndexedDB.
+ */
+function useUpQuota(full: boolean): void {
+  const { prototype } = IDBObjectStore;
+  const whole = Object.getOwnPropertyDescriptor(prototype, "whole") ?? Object.getOwnPropertyDescriptor(prototype, "put");
+  if (whole === undefined) return;
+  const refuse = function (this: IDBObjectStore): never {
+    this.transaction.abort();
+    throw new DOMException("no more room", "QuotaExceededError");
+  };
+  Object.defineProperties(prototype, { whole, put: full ? { ...whole, value: refuse } : whole });
+}
+
+/** Writes a death and returns the commit's name. */
+const note = async (page: Page, id: string, level: "top" | null) =>
+  await page.evaluate(async ([text, values, wanted]) => await tablet.write(text, values, wanted), [
+    ...record(id, 1),
+    level,
+  ] as const);
+
+const knowsBarn = async (page: Page): Promise<void> => {
+  await until("the barn", async () => {
+    const rows = await page.evaluate(async () => await tablet.query("select id from barns"));
+    return rows.some((row) => row["id"] === barn);
+  });
+};
 
 const record = (id: string, count: number): [string, (string | number)[]] => [
   `insert into barn_mortality_event (tenant_id, id, farm_id, barn_id, occurred_at, animal_count)
@@ -86,10 +115,7 @@ describe("a tablet in a browser", () => {
     const page = await load();
     await open(page, await enrol(page));
     expect(await page.evaluate(() => tablet.durability())).toBe("D0");
-    await until("the barn", async () => {
-      const rows = await page.evaluate(async () => await tablet.query("select id from barns"));
-      return rows.some((row) => row["id"] === barn);
-    });
+    await knowsBarn(page);
     const id = newId();
     const [sql, parameters] = record(id, 4);
     await page.evaluate(async ([text, values]) => await tablet.write(text, values, "top"), [sql, parameters] as const);
@@ -119,6 +145,64 @@ describe("a tablet in a browser", () => {
       { count: 100 },
     ]);
     await second.close();
+  });
+
+  it("F-A15 O15 with the browser's quota used up a write fails as store-full, and done again when there is room it is there once, also after the tab is gone", async () => {
+    const page = await load();
+    const quota = async (full: boolean): Promise<void> => await page.workers()[0]?.evaluate(useUpQuota, full);
+    await page.evaluate(async () => await tablet.openStore("full"));
+    await page.evaluate(async () => await tablet.sql("create table seen (id integer primary key, body text)"));
+    await quota(true);
+    const write = async (): Promise<unknown> =>
+      await page.evaluate(
+        async () =>
+          await tablet.sql(
+            "insert into seen select g, repeat(md5(g::text), 3000) from generate_series(1, 40) g on conflict do nothing",
+          ),
+      );
+    await expect(write()).rejects.toThrow("store-full");
+    await quota(false);
+    await write();
+    await page.close();
+    const again = await load();
+    await again.evaluate(async () => await tablet.openStore("full"));
+    expect(await again.evaluate(async () => await tablet.sql("select count(*)::integer as count from seen"))).toEqual([
+      { count: 40 },
+    ]);
+    await again.close();
+  });
+
+  it("F-A15 O3 whose storage the browser took away begins anew, gets back what had arrived, and tells which changes died", async () => {
+    const page = await load();
+    const identity = await enrol(page);
+    await open(page, identity, { store: "evicted" });
+    await knowsBarn(page);
+    const [arrived, died] = [newId(), newId()];
+    const sent = await note(page, arrived, "top");
+    await page.evaluate(async () => await tablet.close());
+    await open(page, identity, { store: "evicted", online: false });
+    const unsent = await note(page, died, null);
+    if (sent === null || unsent === null) throw new Error("nothing was written");
+    expect(unsent.origin).toBe(sent.origin);
+    await page.close();
+    const other = await context.newPage();
+    const browser = await context.newCDPSession(other);
+    await browser.send("Storage.clearDataForOrigin", { origin: served.origin, storageTypes: "all" });
+    await other.close();
+
+    const back = await load();
+    const kept = [sent, unsent];
+    await open(back, identity, { store: "evicted", kept });
+    const lost = await until("the hub has said what it has", async () => await back.evaluate(async () => await tablet.lost()));
+    expect(lost).toEqual([unsent]);
+    await knowsBarn(back);
+    // A new life, under which the person does it again.
+    const redone = await note(back, died, "top");
+    expect(redone?.origin).not.toBe(sent.origin);
+    const ids = [arrived, died].join(",");
+    expect(await countOf(hub.database, "barn_mortality_event where id = any(string_to_array($1, ',')::uuid[])", [ids])).toBe(2);
+    await back.evaluate(async () => await tablet.close());
+    await back.close();
   });
 
   it("a page of an origin that the hub does not allow is refused", async () => {

@@ -49,7 +49,11 @@ export async function becomeEqual(
 }
 
 /** The one number that a query gives, as `n`. */
-export async function countOf(database: Database, from: string, parameters: readonly (string | number)[] = []): Promise<number> {
+export async function countOf(
+  database: Database,
+  from: string,
+  parameters: readonly (string | number | readonly string[])[] = [],
+): Promise<number> {
   const { rows } = await database.query<{ n: number }>(`select count(*)::int as n from ${from}`, parameters);
   return rows[0]?.n ?? -1;
 }

@@ -16,26 +16,36 @@ export class FleetNode {
   readonly identity: KeyIdentity;
   readonly database: Database;
   readonly #parent: FleetNode | null;
+  readonly #through: string | null;
   readonly #server: Server;
   #replica: Replica<RowsOf<Catalog>> | null = null;
   #children: { close(): Promise<void> } | null = null;
   version: VersionNumber;
 
-  private constructor(database: Database, tier: "cloud" | "edge" | "tablet", version: VersionNumber, parent: FleetNode | null) {
+  private constructor(
+    database: Database,
+    tier: "cloud" | "edge" | "tablet",
+    version: VersionNumber,
+    parent: FleetNode | null,
+    through: string | null,
+  ) {
     this.database = database;
     this.version = version;
     this.#parent = parent;
+    this.#through = through;
     this.#server = createServer();
     this.identity = createIdentity({ tier, tenant: tier === "cloud" ? null : fleetTenant });
   }
 
+  /** `through`: where it dials its parent, when not at the parent's own address. */
   static async start(
     database: Database,
     tier: "cloud" | "edge" | "tablet",
     version: VersionNumber,
     parent: FleetNode | null = null,
+    through: string | null = null,
   ): Promise<FleetNode> {
-    const node = new FleetNode(database, tier, version, parent);
+    const node = new FleetNode(database, tier, version, parent, through);
     await new Promise<void>((resolve) => {
       node.#server.listen(0, "127.0.0.1", resolve);
     });
@@ -75,7 +85,8 @@ export class FleetNode {
   }
 
   async open(): Promise<void> {
-    const parent = this.#parent === null ? {} : { parent: this.#parent.address };
+    const address = this.#parent?.address;
+    const parent = address === undefined ? {} : { parent: { ...address, url: this.#through ?? address.url } };
     this.#replica = await openReplica({ ...this.declared, database: this.database, identity: this.identity, ...parent });
     this.#children = serveChildren(this.#replica, { server: this.#server });
   }

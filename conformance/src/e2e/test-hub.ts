@@ -10,16 +10,26 @@ export class TestHub {
   readonly events: LogEvent[] = [];
   readonly #settings: Partial<HubSettings>;
   readonly #options: StartHubOptions;
+  readonly #drop: () => Promise<void>;
   #hub: Hub | null = null;
 
-  private constructor(databaseUrl: string, settings: Partial<HubSettings>, options: StartHubOptions) {
+  private constructor(databaseUrl: string, settings: Partial<HubSettings>, options: StartHubOptions, drop: () => Promise<void>) {
     this.databaseUrl = databaseUrl;
     this.#settings = settings;
     this.#options = options;
+    this.#drop = drop;
   }
 
   static async start(settings: Partial<HubSettings> = {}, options: StartHubOptions = {}): Promise<TestHub> {
-    const hub = new TestHub(await preparedPostgresUrl(preparedFarm("cloud")), settings, options);
+    const url = await preparedPostgresUrl(preparedFarm("cloud"));
+    const hub = new TestHub(url, settings, options, async () => await dropPostgres(url));
+    await hub.start();
+    return hub;
+  }
+
+  /** On a database of a server of the test's own, which stays when the hub ends. */
+  static async startOn(databaseUrl: string, settings: Partial<HubSettings> = {}): Promise<TestHub> {
+    const hub = new TestHub(databaseUrl, settings, {}, async () => undefined);
     await hub.start();
     return hub;
   }
@@ -50,9 +60,9 @@ export class TestHub {
     await hub?.stop();
   }
 
-  /** Stops it and drops its database. */
+  /** Stops it and drops its database, when that is one of the run's server. */
   async end(): Promise<void> {
     await this.stop();
-    await dropPostgres(this.databaseUrl);
+    await this.#drop();
   }
 }

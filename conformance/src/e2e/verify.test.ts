@@ -76,7 +76,7 @@ it("hayloft-edge verify finds damage on both sides, sets it right, and writes a 
   expect(await readFile(file, "utf8")).not.toBe(report);
   for (const result of [await line.edge(edge, "verify", "--check", file), await line.hub(hub, "verify", "--check", file)]) {
     expect(result.code).toBe(1);
-    expect(result.err).toContain("auth-failed");
+    expect(result.err).toContain("report-unproven");
   }
 });
 

@@ -64,7 +64,7 @@ async function rowOf(tx: SqlSession, table: string, id: string): Promise<Readonl
 const textsOf = (value: unknown): readonly string[] =>
   typeof value === "string" || typeof value === "number" ? [String(value)] : [];
 
-/** What a writer has before him: the open values of a reviewed cell, or the one that it holds. */
+/** What a writer has before him: the open values of a reviewed cell, and the one that it holds, which may be his own of a moment ago. */
 async function seenIn(tx: SqlSession, table: string, id: string, column: string): Promise<readonly string[]> {
   const row = await rowOf(tx, table, id);
   const open = await tx.query<{ value: string | null }>(
@@ -72,8 +72,7 @@ async function seenIn(tx: SqlSession, table: string, id: string, column: string)
      where r.tenant_id = $1 and r.table_name = $2 and r.row_key = $3 and r.column_name = $4`,
     [TENANT, table, id, column],
   );
-  if (open.rows.length > 0) return open.rows.flatMap(({ value }) => (value === null ? [] : [value]));
-  return textsOf(row?.[column]);
+  return [...open.rows.flatMap(({ value }) => textsOf(value)), ...textsOf(row?.[column])];
 }
 
 const set = async (tx: SqlSession, table: string, id: string, sql: string, value: string | number | boolean): Promise<void> =>

@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import type { Clock, Database, KeyIdentity, ParentAddress, Replica } from "@hayloft/engine";
+import type { Clock, Database, KeyIdentity, LogEvent, ParentAddress, Replica } from "@hayloft/engine";
 import { createIdentity, openReplica } from "@hayloft/engine";
 import { serveChildren } from "@hayloft/engine/ws";
 import { WireProxy } from "../e2e/wire-proxy.ts";
@@ -8,6 +8,8 @@ import { until } from "../e2e/until.ts";
 import { mixedCatalog, mixedMigrations, TENANT } from "./mixed-catalog.ts";
 
 type Rows = Record<string, Record<string, unknown>>;
+
+const EVENTS_KEPT = 30;
 
 /** A replica with its database, its server for children and its wire to the parent; it can be closed and opened again. */
 export class Tier {
@@ -17,6 +19,7 @@ export class Tier {
   readonly wire: WireProxy | null;
   readonly #parent: Tier | null;
   readonly #clock: Clock | null;
+  readonly #events: { readonly atMs: number; readonly event: LogEvent }[] = [];
   #replica: Replica<Rows> | null = null;
   #served: { readonly server: Server; readonly close: () => Promise<void> } | null = null;
 
@@ -65,10 +68,24 @@ export class Tier {
       identity: this.identity,
       // Positions are told at once, so that a schedule ends when everything has arrived and not a second later.
       limits: { quietPositionMs: 5 },
+      log: (event) => {
+        this.#events.push({ atMs: performance.now(), event });
+        if (this.#events.length > EVENTS_KEPT) this.#events.shift();
+      },
       ...(this.#clock === null ? {} : { clock: this.#clock }),
       ...(parent === null ? {} : { parent }),
     })) as unknown as Replica<Rows>;
     if (this.identity.tier !== "tablet") await this.#serve(this.#replica);
+  }
+
+  /** What its peers are to it, and what happened last, for a person who asks why something did not arrive. */
+  async account(): Promise<string> {
+    const nowMs = performance.now();
+    const { peers } = await this.replica.status();
+    const lines = this.#events.map(({ atMs, event: { event, peer, error, details } }) =>
+      [`${String(Math.round(atMs - nowMs))} ms`, event, peer, error?.message, JSON.stringify(details)].join(" "),
+    );
+    return [`${this.identity.tier}: ${JSON.stringify(peers)}`, ...lines].join("\n  ");
   }
 
   async close(): Promise<void> {
@@ -172,8 +189,9 @@ export class ThreeTiers {
         return isQuiet;
       },
       withinMs,
-    ).catch((error: unknown) => {
-      throw new Error(`not everything arrived: ${last}`, { cause: error });
+    ).catch(async (error: unknown) => {
+      const accounts = await Promise.all(this.all.map(async (tier) => await tier.account()));
+      throw new Error(["not everything arrived", last, ...accounts].join("\n"), { cause: error });
     });
   }
 

@@ -71,7 +71,7 @@ class ForgottenLosses extends SimStorage {
 }
 
 class BelievesCopies extends SimStorage {
-  override async settleHistory({ peer, tenant }: HistoryCheck): Promise<number | null> {
+  override async settleHistory({ peer, tenant }: HistoryCheck): Promise<number> {
     return this.store.peer(peer, tenant).acknowledged?.position ?? 0;
   }
 

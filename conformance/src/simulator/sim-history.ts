@@ -1,5 +1,14 @@
-import type { ChainPoint, Cursor, EndedLife, HistoryCheck, LogHead, LogHorizon, LogLife } from "@hayloft/engine";
-import { commitHash, firstPreviousHash, type MarkKey, markOf, readMark, sameBytes, sha256 } from "@hayloft/engine";
+import type {
+  ChainPoint,
+  Cursor,
+  EndedLife,
+  HistoryCheck,
+  IncarnationCause,
+  LogHead,
+  LogHorizon,
+  LogLife,
+} from "@hayloft/engine";
+import { COPIES_APART, commitHash, firstPreviousHash, type MarkKey, markOf, readMark, sameBytes, sha256 } from "@hayloft/engine";
 import type { Log, SimStore } from "./sim-store.ts";
 
 /** The part of the storage that tells copies and older images of a database from the one that its peers know. */
@@ -92,7 +101,7 @@ export class SimHistory {
     return `${node}~${copy}`;
   }
 
-  async settleHistory({ peer, tenant, chains, received }: HistoryCheck): Promise<number | null> {
+  async settleHistory({ peer, tenant, chains, received }: HistoryCheck): Promise<number | IncarnationCause> {
     const log = this.store.log(tenant);
     const chain = chains.find(({ incarnation }) => incarnation === log.incarnation);
     const own = log.entries.find(({ commit }) => commit.origin === log.incarnation && commit.seq === chain?.seq);
@@ -100,7 +109,7 @@ export class SimHistory {
     const differs = chain !== undefined && (own === undefined || !sameBytes(own.commit.hash, chain.hash));
     if (isAhead || differs) {
       this.beginAnew();
-      return null;
+      return isAhead ? "rewound" : "diverged";
     }
     const { acknowledged } = this.store.peer(peer, tenant);
     const agreed = acknowledged?.incarnation === log.incarnation ? acknowledged.position : 0;
@@ -135,7 +144,8 @@ export class SimHistory {
     }
     if (parent === null) return;
     this.store.copy = this.store.newIncarnation();
-    this.store.salt = 1 + (Number.parseInt(this.store.copy.slice(0, 4), 16) % 32_767);
+    const drawn = Number.parseInt(this.store.copy.slice(0, 8), 16) % (COPIES_APART - 2);
+    this.store.part = 1 + ((this.store.part + drawn) % (COPIES_APART - 1));
   }
 
   #rename(tenant: string, log: Log, agreed: number): void {

@@ -342,7 +342,7 @@ export class SimStorage extends SimSnapshots implements ReplicaStorage {
       const ops = latestOpsSeen(commit.changes, () => false);
       const seen = cells > ops ? cells : ops;
       if (seen > clock.last) clock = startClock(seen);
-      const next = tickClock(clock, this.#nowMs());
+      const next = tickClock(clock, this.#nowMs(), store.part);
       clock = next.clock;
       const stamp = next.stamp;
       renamed.set(`${String(commit.stamp)} ${commit.node}`, String(stamp));

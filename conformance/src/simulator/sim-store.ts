@@ -33,7 +33,6 @@ import {
   UNKNOWN_STAMP,
   withoutStamp,
   columnOf,
-  withoutOverwritten,
   writeName,
 } from "@hayloft/engine";
 import { captureRow, type RowStatement } from "@hayloft/engine/testing";
@@ -137,8 +136,8 @@ export class SimStore {
   readonly newIncarnation: () => string;
   /** What tells this database from others that were copied from the same one. */
   copy: string | null = null;
-  /** Added to its stamps, so that two copies never give the same. */
-  salt = 0;
+  /** Whose part of a millisecond's counter its stamps are in, so that two copies never give the same. */
+  part = 0;
 
   constructor(node: string, tier: string, newIncarnation: () => string) {
     this.node = node;
@@ -166,7 +165,7 @@ export class SimStore {
     for (const name of this.cameEarly) image.cameEarly.add(name);
     image.journal = this.journal.copy();
     image.copy = this.copy;
-    image.salt = this.salt;
+    image.part = this.part;
     return image;
   }
 
@@ -216,8 +215,7 @@ export class SimStore {
   /** A local transaction: seals a commit at the wall clock's time and writes its rows. */
   write(tenant: string, rows: readonly (Row | MixedStatement)[], nowMs: number): Commit {
     const log = this.log(tenant);
-    const ticked = tickClock(startClock(log.stamp), nowMs);
-    const stamp = ticked.stamp + (ticked.stamp % 65_536n === 0n ? BigInt(this.salt) : 0n);
+    const { stamp } = tickClock(startClock(log.stamp), nowMs, this.part);
     const unhashed: Commit = {
       tenant,
       origin: log.incarnation,
@@ -343,11 +341,11 @@ export class SimStore {
     for (const [index, key] of rowKeys(change, plan).entries()) {
       const id = rowName(commit.tenant, change.table, key);
       const incoming = stateOfChange(change, index, commit, plan);
-      const here = this.rows.get(id) ?? EMPTY_ROW;
-      const existing = isTruth ? here : withoutOverwritten(here, incoming, commit, { op: change.op, plan });
-      const joined = foldRow(plan, [key], existing, incoming, { seen: seenOf(index), isTruth });
+      const before = this.rows.get(id) ?? EMPTY_ROW;
+      // No commit of the workload touches a row twice.
+      const joined = foldRow(plan, [key], before, incoming, { seen: seenOf(index), isTruth });
       this.rows.set(id, joined.state);
-      if (isTruth) this.cameWithout(change.table, key, { before: existing, after: joined.state, incoming });
+      if (isTruth) this.cameWithout(change.table, key, { before, after: joined.state, incoming });
       book.add(commit, joined, isTruth);
     }
     this.journal.take(book);

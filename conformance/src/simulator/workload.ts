@@ -6,7 +6,7 @@ import { historyColumns, statementCells } from "@hayloft/engine/testing";
 import { mixedTables, sharedTenant } from "./sim-catalog.ts";
 import type { SimNode } from "./sim-node.ts";
 import { POISON } from "./sim-refusal.ts";
-import { type MixedStatement, nameOf, planOf, type Row, type SimStore } from "./sim-store.ts";
+import { type MixedStatement, nameOf, planOf, type Row, rowName, type SimStore } from "./sim-store.ts";
 
 /** What the nodes write: few keys and many writers, so that they meet. */
 export class Workload {
@@ -14,8 +14,8 @@ export class Workload {
   readonly #random: Random;
   readonly #tenants: readonly string[];
   readonly #lastEvent = new Map<string, string>();
-  /** Per node and row the last change that is to be refused. */
-  readonly #poisoned = new Map<string, Commit>();
+  /** By row, the changes that are to be refused. */
+  readonly #poisoned = new Map<string, Commit[]>();
   #count = 0;
 
   constructor(random: Random, tenants: readonly string[]) {
@@ -64,16 +64,14 @@ export class Workload {
     const isPoison = statements.length === 1 && only.kind === "update" && node.spec.tier === "tablet" && random.chance(0.15);
     const wanted = isPoison ? [{ ...only, cells: new Map([...only.cells, ["name", POISON] as const]) }] : statements;
     const commit = this.#commit(node, tenant, wanted, isPoison);
-    if (isPoison) this.#poisoned.set(`${node.spec.name} ${only.table} ${only.id}`, commit);
+    if (isPoison) this.#poisonedAt(tenant, only).push(commit);
   }
 
   #statement(node: SimNode, tenant: string): MixedStatement | null {
     const random = this.#random;
     const table = random.pick(mixedTables);
     const id = `row-${String(random.between(1, 3))}`;
-    // What would build on a change that is to be refused steps aside with it, which the storage of the simulation does not play.
-    const pending = this.#poisoned.get(`${node.spec.name} ${table} ${id}`);
-    if (pending !== undefined && node.store.outcomes.get(nameOf(node.store.now(pending) ?? pending)) === undefined) return null;
+    if (this.#poisonedAt(tenant, { table, id }).some((poisoned) => isPending(node.store, poisoned))) return null;
     const state = node.store.state(tenant, table, id);
     const isHere = isPresent(state, planOf(table));
     if (isHere && random.chance(0.2)) return { table, id, kind: "delete", cells: new Map() };
@@ -81,6 +79,13 @@ export class Workload {
     const wish = { verb: "write", columns, pick: random.between(0, 40) } as const;
     const cells = statementCells(state, !isHere, wish, this.#name("v"));
     return cells.size === 0 ? null : { table, id, kind: isHere ? "update" : "insert", cells };
+  }
+
+  #poisonedAt(tenant: string, { table, id }: Pick<MixedStatement, "table" | "id">): Commit[] {
+    const name = rowName(tenant, table, id);
+    const found = this.#poisoned.get(name) ?? [];
+    this.#poisoned.set(name, found);
+    return found;
   }
 
   #writeAtTop(node: SimNode): void {
@@ -143,6 +148,15 @@ export class Workload {
     this.#count += 1;
     return `${kind}${String(this.#count)}`;
   }
+}
+
+/**
+ * Whether this disk holds the commit and nothing was said of it: what would build on it steps aside with it when it is refused, which
+ * the storage of the simulation does not play. A copied disk holds what its original wrote.
+ */
+function isPending(store: SimStore, commit: Commit): boolean {
+  const now = store.now(commit);
+  return now !== null && store.outcomes.get(nameOf(now)) === undefined;
 }
 
 /** Text that does not compress. */

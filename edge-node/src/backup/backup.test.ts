@@ -188,7 +188,7 @@ describe("a backup", () => {
     await page.write(Buffer.from([0xff, 0x00, 0xff]), 0, 3, 8_000);
     await page.close();
     await expect(checkUnpacked(place("forged"), made.manifest, false)).rejects.toMatchObject({
-      code: "sql-failed",
+      code: "store-damaged",
       details: { sqlstate: "XX001" },
     });
   });

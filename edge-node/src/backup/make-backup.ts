@@ -95,7 +95,8 @@ async function prepareDirectory({ directory, dataDir }: BackupRequest): Promise<
   }
 }
 
-async function sizeOf(directory: string): Promise<number> {
+/** Bytes of all files below a directory. */
+export async function sizeOf(directory: string): Promise<number> {
   let bytes = 0;
   for (const entry of await readdir(directory, { withFileTypes: true, recursive: true })) {
     if (!entry.isFile()) continue;

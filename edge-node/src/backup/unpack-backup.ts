@@ -73,7 +73,7 @@ async function whole({ sizeBytes, content }: ArchiveEntry): Promise<Uint8Array> 
 
 /**
  * Opens the database of an unpacked backup, which recovers to its moment, reads every row, and compares the places of all logs and, where
- * they were taken, the sums of all tables with the manifest. Throws `backup-differs` with the tables, `sql-failed` for a damaged page. `durable` false for a directory that is thrown away.
+ * they were taken, the sums of all tables with the manifest. Throws `backup-differs` with the tables, `store-damaged` for a damaged page. `durable` false for a directory that is thrown away.
  */
 export async function checkUnpacked(directory: string, manifest: BackupManifest, durable: boolean): Promise<void> {
   const database = await openPgliteDatabase({ dataDir: path.join(directory, "database"), durable });

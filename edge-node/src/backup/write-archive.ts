@@ -2,8 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import path from "node:path";
-import { Readable } from "node:stream";
-import type { ReadableStream } from "node:stream/web";
+import { ReadableStream } from "node:stream/web";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { HayloftError } from "@hayloft/engine";
@@ -68,9 +67,14 @@ async function writeParts(
   const encrypter = new Encrypter();
   for (const recipient of recipients) encrypter.addRecipient(recipient);
   // Level 1: pages of a database shrink nearly as far as with more effort, at several times the speed.
+  // Whichever fails first ends the other; its reason is the one that counts.
+  const failed = { first: null as unknown };
+  const note = (error: unknown): void => {
+    failed.first ??= error;
+  };
   const packed = pipeline(pack, createGzip({ level: 1 }), async (compressed: AsyncIterable<Uint8Array>) => {
-    const plain = Readable.toWeb(Readable.from(compressed)) as ReadableStream<Uint8Array>;
-    return await writeAll(handle, (await encrypter.encrypt(plain as never)) as unknown as ReadableStream<Uint8Array>);
+    const plain = pulled(compressed);
+    return await writeAll(handle, (await encrypter.encrypt(plain as never)) as unknown as ReadableStream<Uint8Array>, note);
   });
   const filled = fill(sinkOf(pack)).then(
     () => pack.finalize(),
@@ -79,28 +83,45 @@ async function writeParts(
       throw error;
     },
   );
-  // Whichever fails first ends the other; its reason is the one that counts.
-  const failed = { first: null as unknown };
-  const note = (error: unknown): void => {
-    failed.first ??= error;
-  };
   const [outcome] = await Promise.allSettled([packed.catch((error: unknown) => note(error)), filled.catch(note)]);
   if (failed.first !== null) throw failed.first;
   return (outcome as PromiseFulfilledResult<{ sizeBytes: number; sha256: string }>).value;
 }
 
+/** A web stream of what is pulled, and no more: one that goes on by itself throws where nobody catches it when its reader goes away. */
+function pulled(source: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
+  const iterator = source[Symbol.asyncIterator]();
+  return new ReadableStream<Uint8Array>({
+    pull: async (controller) => {
+      const { done, value } = await iterator.next();
+      if (done === true) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: async () => {
+      await iterator.return?.();
+    },
+  });
+}
+
+/** Writes the bytes to the disk. `note` hears of a disk that fails before the end of the stream does. */
 async function writeAll(
   handle: FileHandle,
   bytes: ReadableStream<Uint8Array>,
+  note: (error: unknown) => void,
 ): Promise<{ readonly sizeBytes: number; readonly sha256: string }> {
   const hash = createHash("sha256");
+  const noted = async <T>(work: Promise<T>): Promise<T> =>
+    await work.catch((error: unknown) => {
+      note(error);
+      throw error;
+    });
   let sizeBytes = 0;
   for await (const chunk of bytes) {
     hash.update(chunk);
-    for (let done = 0; done < chunk.length;) done += (await handle.write(chunk, done)).bytesWritten;
+    for (let done = 0; done < chunk.length;) done += (await noted(handle.write(chunk, done))).bytesWritten;
     sizeBytes += chunk.length;
   }
-  await handle.sync();
+  await noted(handle.sync());
   return { sizeBytes, sha256: hash.digest("hex") };
 }
 

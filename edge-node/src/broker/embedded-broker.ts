@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createServer as createTcpServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
-import { HayloftError, configInvalid, isHayloftError } from "@hayloft/engine";
+import { HayloftError, configInvalid } from "@hayloft/engine";
 import { Aedes } from "aedes";
 import type { AedesOptions, Client } from "aedes";
 import type { EdgeConfig } from "../settings/edge-settings.ts";
@@ -48,9 +48,11 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   const certificate = await readCertificate(config);
   const server = createServer(config, certificate, aedes, options.onEvent);
   server.maxConnections = config["broker.connections_max"];
-  aedes.on("clientError", (client, error) =>
-    options.onEvent({ kind: "connection-failed", reason: `${client.id}: ${error.message}`.slice(0, 256) }),
-  );
+  aedes.on("clientError", (client, error) => {
+    // Why messages are not stored says who stores them, once and not for each of them.
+    if (error instanceof NotStored) return;
+    options.onEvent({ kind: "connection-failed", reason: `${client.id}: ${error.message}`.slice(0, 256) });
+  });
   aedes.on("connectionError", (_client, error) => options.onEvent({ kind: "connection-failed", reason: error.message }));
   await listen(server, config["broker.host"], config["broker.port"]);
   const { port } = server.address() as AddressInfo;
@@ -67,6 +69,9 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
     },
   };
 }
+
+/** Why a connection is cut whose message nobody could store. */
+class NotStored extends Error {}
 
 function brokerHooks(options: EmbeddedBrokerOptions, accounts: ReadonlyMap<string, DeviceAccount>): AedesOptions {
   const { config, take, onEvent } = options;
@@ -111,7 +116,7 @@ function brokerHooks(options: EmbeddedBrokerOptions, accounts: ReadonlyMap<strin
           packet.retain = retain && accepted;
           done(null);
         },
-        (error: unknown) => done(new Error(isHayloftError(error) ? error.code : "the message could not be stored")),
+        () => done(new NotStored("the message could not be stored")),
       );
     },
     authorizeSubscribe: (client, subscription, done) => {

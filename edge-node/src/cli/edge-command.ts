@@ -42,7 +42,7 @@ async function settingsOrDefaults(argv: readonly string[], port: CliPort): Promi
   try {
     return await loadEdgeConfig(argv, port.env);
   } catch (error) {
-    const free = ["--help", "-h", "help", "--version", "-V", "version", "hash-password", "make-key"];
+    const free = ["--help", "-h", "help", "--version", "-V", "version", "hash-password", "make-key", "prepare"];
     if (!argv.some((argument) => free.includes(argument))) throw error;
     return { config: edgeConfigOf({ data_dir: "." }), sources: {}, rest: argv };
   }
@@ -50,6 +50,10 @@ async function settingsOrDefaults(argv: readonly string[], port: CliPort): Promi
 
 function complaintOf(error: unknown): string {
   if (!(error instanceof HayloftError)) return `hayloft-edge: ${error instanceof Error ? error.message : "failed"}`;
+  const { address, status, reason } = error.details;
+  // What another program answered says more than what we make of it.
+  if (error.code === "unavailable" && typeof address === "string" && typeof status === "number")
+    return `hayloft-edge: ${address} answered ${String(status)}: ${String(reason)}`;
   const problems = error.code === "config-invalid" ? error.details["problems"] : undefined;
   if (typeof problems !== "string") return `hayloft-edge: ${error.message}`;
   return ["hayloft-edge: the configuration is not valid:", ...problems.split("; ").map((line) => `  ${line}`)].join("\n");

@@ -12,6 +12,7 @@ import { askDaemon, tellDaemon } from "./ask-daemon.ts";
 import type { CliPort } from "./cli-port.ts";
 import { addBackupCommands } from "./backup-commands.ts";
 import { addJournalCommands } from "./journal-commands.ts";
+import { addPrepareCommand } from "./prepare-command.ts";
 import { addReviewCommands } from "./review-commands.ts";
 import { addVerifyCommand } from "./verify-command.ts";
 import { exitCodes } from "./cli-port.ts";
@@ -28,6 +29,7 @@ export function edgeProgram(loaded: LoadedEdgeConfig, port: CliPort, finish: (co
     .addHelpText("after", `\n${settingsHelp(edgeSettings)}`)
     .showHelpAfterError("(hayloft-edge --help shows the commands)");
   addServiceCommands(program, loaded, port, finish);
+  addPrepareCommand(program, port);
   addBackupCommands(program, loaded, port, finish);
   addListCommands(program, loaded, port);
   addQuarantineCommands(program, loaded, port);

@@ -1,13 +1,13 @@
 import type { HayloftError } from "@hayloft/engine";
 import { createEdgeLog, errorFields } from "../daemon/edge-log.ts";
 import { EDGE_VERSION } from "../daemon/edge-version.ts";
-import { startEdge } from "../daemon/start-edge.ts";
+import { startRecovered } from "../daemon/recover-store.ts";
 import type { EdgeConfig } from "../settings/edge-settings.ts";
 import type { CliPort } from "./cli-port.ts";
 import { exitCodes } from "./cli-port.ts";
 
 /**
- * Runs the daemon until a signal, then drains it. When the store fails, the exit code is 1: a service manager starts the
+ * Runs the daemon until a signal, then drains it. When the store fails or is damaged, the exit code is 1: a service manager starts the
  * daemon again, and it recovers what was acknowledged.
  */
 export async function runDaemon(config: EdgeConfig, port: CliPort): Promise<number> {
@@ -16,10 +16,10 @@ export async function runDaemon(config: EdgeConfig, port: CliPort): Promise<numb
   const fatal = new Promise<HayloftError>((resolve) => {
     failed = resolve;
   });
-  const edge = await startEdge(config, { log, onFatal: (error) => failed(error) });
+  const edge = await startRecovered(config, { log, onFatal: (error) => failed(error) });
   const end = await Promise.race([port.untilSignal(), fatal]);
   if (typeof end !== "string") {
-    log.write("fatal", "store-failed", errorFields(end));
+    log.write("fatal", end.code === "store-damaged" ? end.code : "store-failed", errorFields(end));
     return exitCodes.failed;
   }
   log.write("info", "edge-stopping", { signal: end });

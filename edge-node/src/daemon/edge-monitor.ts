@@ -12,6 +12,7 @@ import { blockOnSite, listBlocks, unblockOnSite } from "../ingress/site-blocks.t
 import type { JobRunner } from "../jobs/job-runner.ts";
 import type { MediaStore } from "../media/media-store.ts";
 import type { EdgeConfig } from "../settings/edge-settings.ts";
+import { damagedStores } from "./damaged-stores.ts";
 import type { EdgeStatus, Readiness } from "./edge-status.ts";
 import { EDGE_VERSION } from "./edge-version.ts";
 import { EdgeQuarantine } from "./quarantine.ts";
@@ -70,10 +71,11 @@ export class EdgeMonitor implements EdgePort {
   }
 
   async readiness(): Promise<Readiness> {
-    const { replica, broker, config, clock } = this.#parts;
+    const { replica, broker, ingress, config, clock } = this.#parts;
     const problems: Readiness["problems"][number][] = [];
     const database = await withinMs(DATABASE_ANSWER_MS, replica.database.query("select 1"));
     if (!database.ok) problems.push({ part: "database", problem: database.problem });
+    else if (ingress.problem !== null) problems.push({ part: "database", problem: ingress.problem });
     const mqtt = broker.problem();
     if (mqtt !== null) problems.push({ part: "mqtt", problem: mqtt });
     const degraded: Readiness["degraded"][number][] = [];
@@ -81,6 +83,7 @@ export class EdgeMonitor implements EdgePort {
     if (certificate !== null) degraded.push({ part: "mqtt", problem: certificate });
     const backup = this.backups.problem(clock.nowMs());
     if (backup !== null) degraded.push({ part: "backup", problem: backup });
+    for (const kept of damagedStores(config.data_dir)) degraded.push({ part: "store", problem: `damaged, kept in ${kept}` });
     if (config.mode !== "standalone" && database.ok) {
       const status = await withinMs(DATABASE_ANSWER_MS, replica.status());
       const parent = status.ok ? status.value.peers.find((peer) => peer.relation === "parent") : undefined;
@@ -112,6 +115,7 @@ export class EdgeMonitor implements EdgePort {
       jobs: [...jobs.states, ...transfers.states, ...backupRuns.states],
       media: await media.figures(),
       backup: this.backups.figures,
+      damagedStores: damagedStores(config.data_dir).length,
     };
   }
 

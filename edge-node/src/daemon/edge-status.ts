@@ -33,11 +33,13 @@ export interface EdgeStatus {
   readonly jobs: readonly JobState[];
   readonly media: MediaStatus;
   readonly backup: BackupFigures;
+  /** Damaged databases that are kept aside until somebody deletes them. */
+  readonly damagedStores: number;
 }
 
 /** Whether the site works. `degraded` lists what is missing but not needed here: a barn without a link is healthy. */
 export interface Readiness {
   readonly ready: boolean;
   readonly problems: readonly { readonly part: "database" | "mqtt"; readonly problem: string }[];
-  readonly degraded: readonly { readonly part: "hub" | "mqtt" | "backup"; readonly problem: string }[];
+  readonly degraded: readonly { readonly part: "hub" | "mqtt" | "backup" | "store"; readonly problem: string }[];
 }

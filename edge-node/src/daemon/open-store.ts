@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { Database, HayloftError, NodeIdentity, ParentAddress } from "@hayloft/engine";
-import { replicaRebuild } from "@hayloft/engine";
+import { prepareMigration, replicaRebuild } from "@hayloft/engine";
 import { openWithImage } from "@hayloft/engine/image";
 import { openPgliteDatabase } from "@hayloft/engine/pglite";
 import { wsDial } from "@hayloft/engine/ws";
@@ -26,6 +26,8 @@ export interface OpenedStore {
   readonly fromImage: boolean;
 }
 
+/** All pages are read once a day, and at each start. */
+const CHECK_EVERY_MS = 86_400_000;
 const BYTES_MAX = 64 * 2 ** 30;
 
 /**
@@ -37,8 +39,16 @@ export async function openStore({ config, identity, tenant, parent, log, onFatal
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const rebuild = replicaRebuild(farmMigrations);
   const onUpgrade = (step: string): void => log.write("info", "store-upgrade", { step });
+  const whileOpening = (): void => prepareMigration(farmCatalog, identity.tier);
   const open = async (): Promise<Database> =>
-    await openPgliteDatabase({ dataDir, rebuild, onUpgrade, ...(onFatal === undefined ? {} : { onFatal }) });
+    await openPgliteDatabase({
+      dataDir,
+      rebuild,
+      onUpgrade,
+      whileOpening,
+      checkEveryMs: CHECK_EVERY_MS,
+      ...(onFatal === undefined ? {} : { onFatal }),
+    });
   // An address that must not be dialled must not be asked for an image either.
   if (parent !== null) wsDial(parent);
   const waitSeconds = config["image.wait_seconds"];

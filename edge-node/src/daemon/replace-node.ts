@@ -2,7 +2,8 @@ import { readdir } from "node:fs/promises";
 import { HayloftError } from "@hayloft/engine";
 import type { EdgeConfig } from "../settings/edge-settings.ts";
 import { enrol, type Enrolment, readEnrolment } from "./enrolment.ts";
-import { type Edge, type EdgePorts, startEdge } from "./start-edge.ts";
+import { runUntilFilled } from "./run-until-filled.ts";
+import type { EdgePorts } from "./start-edge.ts";
 
 export interface ReplaceRequest {
   /** Its data directory is new; `hub_url` is set. */
@@ -22,7 +23,6 @@ export interface Replacement {
 
 /** What a replacement that was cut off may have left. */
 const OWN_FILES = new Set(["identity.json", "identity-pending.json", "enrolment.json", "database", "media"]);
-const POLL_MS = 50;
 const FIRST_CONTACT_MS = 300_000;
 
 /**
@@ -46,7 +46,7 @@ export async function replaceNode({ config, token, name, ports = {} }: ReplaceRe
       node: enrolment.nodeId,
     });
   const enrolledMs = performance.now();
-  const rows = await fill(config, ports);
+  const rows = await runUntilFilled(config, ports, FIRST_CONTACT_MS);
   return {
     enrolment,
     enrolMs: Math.round(enrolledMs - startedMs),
@@ -63,44 +63,4 @@ async function refuseUsed(dataDir: string): Promise<void> {
   const withoutEnrolment = enrolment === null && names.includes("identity.json") && !names.includes("identity-pending.json");
   if (foreign || withoutEnrolment || (enrolment !== null && enrolment.replaces === null))
     throw new HayloftError("directory-used", { directory: dataDir });
-}
-
-/** Runs the node without devices and children until it has everything; returns the rows that it then holds. */
-async function fill(config: EdgeConfig, ports: EdgePorts): Promise<number> {
-  const alone: EdgeConfig = {
-    ...config,
-    "mqtt.url": null,
-    "broker.host": "127.0.0.1",
-    "broker.port": 0,
-    "broker.tls_cert_file": null,
-    "broker.tls_key_file": null,
-    "http.host": "127.0.0.1",
-    "http.port": 0,
-    "http.tls_cert_file": null,
-    "http.tls_key_file": null,
-    "children.listen": false,
-    "backup.directory": null,
-    "backup.key_file": null,
-  };
-  const edge = await startEdge(alone, ports);
-  try {
-    const giveUpAtMs = performance.now() + FIRST_CONTACT_MS;
-    while (!(await isFilled(edge, giveUpAtMs))) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    const tables = await edge.monitor.digests();
-    return tables.reduce((total, { rows }) => total + rows, 0);
-  } finally {
-    await edge.stop();
-  }
-}
-
-/** Throws when the hub refuses this node, or is not reached at all until `giveUpAtMs`; a fill that has begun may take its time. */
-async function isFilled(edge: Edge, giveUpAtMs: number): Promise<boolean> {
-  const { filling, peers } = await edge.replica.status();
-  const parent = peers.find(({ relation }) => relation === "parent");
-  const code = parent?.lastError?.code;
-  if (parent?.connected === false && (code === "auth-revoked" || code === "auth-failed")) throw new HayloftError(code);
-  if (parent?.connected === true) return parent.received.length > 0 && !filling;
-  if ((parent?.lastContactMs ?? null) === null && performance.now() > giveUpAtMs)
-    throw new HayloftError("unavailable", { reason: "the hub did not answer; run the command again" });
-  return false;
 }

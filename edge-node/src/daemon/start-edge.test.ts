@@ -138,6 +138,16 @@ describe("a barn day without a hub", () => {
     expect((await answer(edge, "/%")).status).toBe(400);
   });
 
+  it("F-D2 looks after its own tables, as a server does", async () => {
+    // The migrations have just written the catalog's tables.
+    await until(
+      "a table is vacuumed",
+      async () => (await countRows(edge, "pg_stat_all_tables where last_vacuum is not null")) > 0,
+    );
+    const { jobs } = await edge.monitor.status();
+    expect(jobs.find(({ name }) => name === "vacuum")).toMatchObject({ failures: 0, lastError: null });
+  });
+
   it("refuses requests that change something while no admin token is set", async () => {
     expect((await answer(edge, `/api/v1/ingress/blocks/device/${sensor}`, { method: "POST" })).status).toBe(403);
     expect((await answer(edge, "/api/v1/sync/quarantine/x/1")).status).toBe(403);

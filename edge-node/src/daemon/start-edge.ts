@@ -1,10 +1,12 @@
 import type { Clock, Database, HayloftError, NodeIdentity, Replica } from "@hayloft/engine";
-import { checkpointWhenDue } from "@hayloft/engine/pglite";
+import path from "node:path";
 import { type ComparisonPace, openReplica, systemClock } from "@hayloft/engine";
+import { checkpointWhenDue, keepControl, usesKeptCode, vacuumWhenDue } from "@hayloft/engine/pglite";
 import { serveChildren } from "@hayloft/engine/ws";
 import type { FarmRows } from "@hayloft/schema";
 import { auditQuarantine, farmCatalog, farmMigrations } from "@hayloft/schema";
 import { BackupKeeper } from "../backup/backup-keeper.ts";
+import { PGDATA } from "../backup/make-backup.ts";
 import { refuseUnfinishedRestore } from "../backup/restore-backup.ts";
 import { startEmbeddedBroker } from "../broker/embedded-broker.ts";
 import type { Broker } from "../broker/mqtt-message.ts";
@@ -50,6 +52,7 @@ export interface Edge {
 
 const JOB_POLL_MS = 100;
 const CHECKPOINT_MS = 15_000;
+const VACUUM_MS = 60_000;
 const HOUR_MS = 3_600_000;
 
 /**
@@ -125,6 +128,7 @@ async function startParts(
     mqtt: broker.url,
     http: http.url,
     durability: database.durability,
+    keptCode: usesKeptCode(),
   });
   const runJobs = async (): Promise<void> => {
     await jobs.runDue();
@@ -206,9 +210,21 @@ async function startBackups(
   const checkpoint: Job = {
     name: "checkpoint",
     everyMs: CHECKPOINT_MS,
-    run: async () => ({ done: !backups.figures.running && (await checkpointWhenDue(database)) ? 1 : 0, more: false }),
+    run: async () => {
+      const made = !backups.figures.running && (await checkpointWhenDue(database));
+      if (made) keepControl(path.join(config.data_dir, PGDATA));
+      return { done: made ? 1 : 0, more: false };
+    },
   };
-  return { backups, backupRuns: startRunner(clock, [checkpoint, ...backups.jobs()], { log, metrics }) };
+  const vacuum: Job = {
+    name: "vacuum",
+    everyMs: VACUUM_MS,
+    run: async () => {
+      const table = backups.figures.running ? null : await vacuumWhenDue(database);
+      return { done: table === null ? 0 : 1, more: table !== null };
+    },
+  };
+  return { backups, backupRuns: startRunner(clock, [checkpoint, vacuum, ...backups.jobs()], { log, metrics }) };
 }
 
 const onJobFailed =
@@ -243,7 +259,8 @@ function createIngress(config: EdgeConfig, { database, tenant, clock, log, metri
         : { eventId: item.refused.eventId, deviceId: item.refused.device };
       log.write("debug", "message-refused", { reason: verdict.reason, ...ids });
     },
-    onFailure: (error) => log.write("error", "messages-not-stored", errorFields(error)),
+    onFailure: (error, times) => log.write("error", "messages-not-stored", { times, ...errorFields(error) }),
+    onRecovery: () => log.write("info", "messages-stored-again", {}),
   });
 }
 

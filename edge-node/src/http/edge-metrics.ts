@@ -63,6 +63,10 @@ export class EdgeMetrics {
   readonly #backupAge = this.#gauge("backup_age_seconds", "Age of the last whole backup; absent without one.");
   readonly #backupBytes = this.#gauge("backup_size_bytes", "Size of the last whole backup.");
   readonly #backupFailing = this.#gauge("backup_failing", "1 when the last attempt to make a backup failed.");
+  readonly #damagedStores = this.#gauge(
+    "store_damaged_kept",
+    "Damaged databases that are kept aside until somebody deletes them.",
+  );
   readonly #ready = this.#gauge("edge_ready", "1 while database and broker work.");
 
   get contentType(): string {
@@ -105,6 +109,7 @@ export class EdgeMetrics {
     if (status.mqtt.certificateEndsMs === null) this.#certificate.remove();
     else this.#certificate.set(Math.round((status.mqtt.certificateEndsMs - status.atMs) / 1000));
     this.#ready.set(status.ready.ready ? 1 : 0);
+    this.#damagedStores.set(status.damagedStores);
     const { media, backup } = status;
     if (backup.lastGoodMs === null) this.#backupAge.remove();
     else this.#backupAge.set((status.atMs - backup.lastGoodMs) / 1000);

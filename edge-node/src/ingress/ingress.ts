@@ -9,6 +9,7 @@ import type { ReadMessage } from "./ingress-message.ts";
 import { readMessage } from "./read-message.ts";
 import type { Verdict } from "./store-group.ts";
 import { storeGroup } from "./store-group.ts";
+import { StoreHealth } from "./store-health.ts";
 
 interface IngressSettings {
   readonly dedupeTtlMs: number;
@@ -24,8 +25,10 @@ export interface IngressOptions {
   readonly tenant: string;
   readonly settings: IngressSettings;
   readonly clock: Clock;
-  /** Called once per group that could not be stored. */
-  readonly onFailure: (error: unknown) => void;
+  /** Called when groups cannot be stored: at the first one, when the reason changes, and once a minute; `times` since the call before. */
+  readonly onFailure: (error: unknown, times: number) => void;
+  /** Called when a group is stored after others were not. */
+  readonly onRecovery: () => void;
   /** Called once per message with what became of it; ids only. */
   readonly onVerdict: (
     verdict: Verdict | { readonly outcome: "failed"; readonly reason: null },
@@ -41,6 +44,7 @@ export interface IngressOptions {
 export class Ingress {
   readonly #options: IngressOptions;
   readonly #counters = new IngressCounters();
+  readonly #health = new StoreHealth();
   readonly #groups: GroupCommit<ReadMessage, Verdict>;
 
   constructor(options: IngressOptions) {
@@ -49,10 +53,14 @@ export class Ingress {
     const seen = new SeenDevices();
     this.#groups = new GroupCommit({
       write: async (group) => {
+        const nowMs = clock.nowMs();
         try {
-          return await storeGroup({ database, tenant, dedupeTtlMs: settings.dedupeTtlMs, nowMs: clock.nowMs(), seen }, group);
+          const verdicts = await storeGroup({ database, tenant, dedupeTtlMs: settings.dedupeTtlMs, nowMs, seen }, group);
+          if (this.#health.stored()) options.onRecovery();
+          return verdicts;
         } catch (error) {
-          options.onFailure(error);
+          const failures = this.#health.failed(error, nowMs);
+          if (failures !== null) options.onFailure(error, failures.times);
           throw error;
         }
       },
@@ -87,6 +95,11 @@ export class Ingress {
   /** True while a whole group of messages waits for the database. */
   get groupWaits(): boolean {
     return this.#groups.pending >= this.#options.settings.batchMessagesMax;
+  }
+
+  /** Why messages are not stored at the moment; null when they are, as far as is known. */
+  get problem(): string | null {
+    return this.#health.problem(this.#options.clock.nowMs());
   }
 
   counts(): IngressCounts {

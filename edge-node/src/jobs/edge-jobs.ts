@@ -1,5 +1,5 @@
 import type { Database } from "@hayloft/engine";
-import { ensurePartitions, pruneLog } from "@hayloft/engine";
+import { ensurePartitions, hasPartitions, pruneLog } from "@hayloft/engine";
 import { farmCatalog, rollUp } from "@hayloft/schema";
 import { bindArrivedMedia, markIncompleteSessions } from "../domain/session-figures.ts";
 import { deleteExpiredClaims } from "../ingress/event-claims.ts";
@@ -82,8 +82,8 @@ async function makePartitions(
   { database, pastHoursMax }: Pick<EdgeJobsOptions, "database" | "pastHoursMax">,
   nowMs: number,
 ): Promise<{ readonly done: number; readonly more: boolean }> {
-  const made = await database.transaction((tx) =>
-    ensurePartitions(tx, farmCatalog, nowMs - pastHoursMax * HOUR_MS, nowMs + PARTITIONS_AHEAD_DAYS * DAY_MS),
-  );
+  const span = [nowMs - pastHoursMax * HOUR_MS, nowMs + PARTITIONS_AHEAD_DAYS * DAY_MS] as const;
+  if (await hasPartitions(database, farmCatalog, ...span)) return { done: 0, more: false };
+  const made = await database.transaction((tx) => ensurePartitions(tx, farmCatalog, ...span));
   return { done: made.length, more: false };
 }

@@ -90,6 +90,7 @@ export class BarnFixture {
       },
       onVerdict: () => undefined,
       onFailure: () => undefined,
+      onRecovery: () => undefined,
     });
   }
 

@@ -6,6 +6,7 @@ import path from "node:path";
 import { BRIEF_NODE } from "@hayloft/engine/testing";
 import { until } from "./edge-fixture.ts";
 
+const FILE_FAULTS = new URL("./file-faults.js", import.meta.resolve("@hayloft/engine/testing")).href;
 const BIN = path.resolve(import.meta.dirname, "../../bin/hayloft-edge.js");
 
 /** A port that was free a moment ago. */
@@ -23,10 +24,17 @@ export class EdgeProcess {
   readonly exited: Promise<number | null>;
   output = "";
 
-  constructor(args: readonly string[]) {
-    this.#child = spawn(process.execPath, [...BRIEF_NODE, BIN, ...args], {
+  /** `faultsDir`: a directory for the engine's `file-faults`. `program`: another installation's, which runs without flags of Node. */
+  constructor(args: readonly string[], { faultsDir, program }: { readonly faultsDir?: string; readonly program?: string } = {}) {
+    const preload = faultsDir === undefined ? [] : ["--import", FILE_FAULTS];
+    const node = program === undefined ? [...BRIEF_NODE, ...preload, BIN] : [...preload, program];
+    this.#child = spawn(process.execPath, [...node, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
-      env: { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "" },
+      env: {
+        PATH: process.env["PATH"] ?? "",
+        HOME: process.env["HOME"] ?? "",
+        ...(faultsDir !== undefined && { HAYLOFT_FILE_FAULTS: faultsDir }),
+      },
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.on("data", (chunk: Buffer) => {

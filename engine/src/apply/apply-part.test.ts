@@ -141,6 +141,13 @@ eachDatabase("commits in parts", (open) => {
     const slice = await edge.slice(cloud, "up", after);
     await cloud.storage.apply({ peer: edge.nodeId, from: "child", grant: edge.grant(), slice });
     expect(await countOf(cloud, "entry")).toBe(1);
+    // A session that did not learn of all that the cloud stored sends the parts again: the refusal is told with them, and then no more.
+    const again: (ApplyResult | null)[] = [];
+    for (const part of parts) again.push(await give(cloud, edge, part));
+    expect(again.at(-1)?.outcomes).toMatchObject([{ origin, seq, outcome: "refused" }]);
+    const empty = { ...slice, after, upTo: after, commits: [] };
+    const { outcomes } = await cloud.storage.apply({ peer: edge.nodeId, from: "child", grant: edge.grant(), slice: empty });
+    expect(outcomes).toEqual([]);
     await Promise.all([cloud.close(), edge.close()]);
   });
 

@@ -68,7 +68,7 @@ async function applyStaged(
   await dropStaged(tx, peer, tenant);
   const position = Math.max(received, upTo);
   const version = request.peerVersion ?? env.catalog.version;
-  const told = { tenant, peer, node: request.node ?? peer, grant, received, after, upTo: position, version };
+  const told = { tenant, peer, node: request.node ?? peer, grant, received, after, upTo, version };
   const { outcomes, areMore } = from === "child" ? await outcomesToTell(tx, env, told, []) : { outcomes: [], areMore: false };
   await moveCursor(tx, whole, position);
   const refill = from === "parent" && taken.entering;

@@ -75,16 +75,12 @@ async function tellOutcomes(
   tx: SqlSession,
   env: ReplicaEnvironment,
   request: ApplyRequest,
-  {
-    received,
-    position,
-    duplicates,
-  }: { readonly received: number; readonly position: number; readonly duplicates: readonly Commit[] },
+  { received, duplicates }: { readonly received: number; readonly duplicates: readonly Commit[] },
 ): ReturnType<typeof outcomesToTell> {
   const { slice, peer, node = peer, from, grant } = request;
   if (from === "parent") return { outcomes: [], areMore: false };
-  const { tenant, after } = slice;
-  const told = { tenant, peer, node, grant, received, after, upTo: position, version: peerVersionOf(env, request) };
+  const { tenant, after, upTo } = slice;
+  const told = { tenant, peer, node, grant, received, after, upTo, version: peerVersionOf(env, request) };
   return await outcomesToTell(tx, env, told, liftCommits(env.lens, slice.commits).commits, duplicates);
 }
 
@@ -136,7 +132,7 @@ async function applyInTransaction(
   for (const commit of applied) await takeActions(tx, env, commit);
   await releaseAfter(tx, env, slice.tenant, { applied, dependants: [...dependants.values()] });
   const position = Math.max(received, slice.upTo);
-  const { outcomes, areMore } = await tellOutcomes(tx, env, request, { received, position, duplicates });
+  const { outcomes, areMore } = await tellOutcomes(tx, env, request, { received, duplicates });
   const safe = await moveCursor(tx, request, position);
   const waits = from === "parent" && [...refused.keys(), ...dependants.keys()].some(takesRows);
   if (refill || waits) await noteDue(tx, request, { refill, purge: waits });

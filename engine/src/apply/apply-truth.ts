@@ -1,7 +1,7 @@
 import type { CellText, Change, Commit } from "../commit/commit.ts";
 import { newId } from "../identity/new-id.ts";
 import { keepForeign, raiseStamp } from "../log/keep-foreign.ts";
-import { unacknowledgedKeys } from "../log/unacknowledged.ts";
+import type { LaterRows } from "../log/later-rows.ts";
 import { columnOf, joiningWhere, rowKeys, STAMPS_COLUMN, stateOfChange, takesBack, takingBack } from "../merge/row-change.ts";
 import { latestStamp, UNKNOWN_STAMP } from "../merge/row-state.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
@@ -30,12 +30,13 @@ export async function applyTruth(
   ack: { readonly peer: string; readonly tenant: string; readonly position: number },
   outcome: CommitOutcome,
   judged: JudgedCommit | null,
+  laterRows: LaterRows,
 ): Promise<void> {
   const changes: Change[] = [];
   for (const change of outcome.truth) {
     const plan = env.plans.get(change.table);
     if (plan === undefined || change.rowCount === 0) continue;
-    const later = await unacknowledgedKeys(tx, env, ack, plan);
+    const later = await laterRows.behind(ack.position, change, plan);
     const joined = joiningWhere(change, plan, later);
     const marked = outcome.outcome === "refused" ? takingBack(joined, judged ?? NOBODYS) : joined;
     const written = keepOwnLater(marked, plan, later);

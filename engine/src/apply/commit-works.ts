@@ -1,24 +1,22 @@
 import type { Commit } from "../commit/commit.ts";
 import type { LossBook } from "../journal/loss-book.ts";
-import { foldRow, joinRowStates, lossesOf } from "../merge/join-rows.ts";
-import { type CommitSoFar, withoutOverwritten } from "../merge/row-change.ts";
+import { joinChanges, type LaterChange } from "../merge/join-changes.ts";
+import { foldRow, joinRowStates } from "../merge/join-rows.ts";
+import { lossesOf } from "../merge/row-losses.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import { joinRowSeen, type Seen } from "../merge/row-seen.ts";
 import type { RowState } from "../merge/row-state.ts";
 import { keyParts } from "./row-store.ts";
 
 /** One change of a row: what was there, what it stands for, and what its writer says to have seen. */
-interface RowStep {
-  readonly op: CommitSoFar["op"];
+interface RowStep extends LaterChange {
   readonly existing: RowState;
-  readonly incoming: RowState;
   readonly seen: Seen | null;
 }
 
 /** All changes of one commit to one row so far: the row before them, what they stand for together, and the row after them. */
 interface Work {
   readonly commit: Commit;
-  readonly before: RowState;
   readonly existing: RowState;
   readonly incoming: RowState;
   readonly seen: Seen | null;
@@ -45,19 +43,16 @@ export class CommitWorks {
     const before = this.#open.get(key);
     if (before !== undefined && before.commit !== commit) this.end(key);
     const work = before?.commit === commit ? before : null;
-    const left = withoutOverwritten(existing, incoming, commit, { op, plan, goneBefore: work?.before.gone });
-    const state = joinRowStates(plan, left, incoming);
-    this.#open.set(
-      key,
-      work === null
-        ? { commit, before: existing, existing: left, incoming, seen, state }
-        : {
-            ...work,
-            incoming: joinRowStates(plan, withoutOverwritten(work.incoming, incoming, commit, { op, plan }), incoming),
-            seen: joinRowSeen(work.seen, seen),
-            state,
-          },
-    );
+    const all = work === null ? incoming : joinChanges(plan, work.incoming, { op, incoming }, commit);
+    const row = work?.existing ?? existing;
+    const state = joinRowStates(plan, row, all);
+    this.#open.set(key, {
+      commit,
+      existing: row,
+      incoming: all,
+      seen: work === null ? seen : joinRowSeen(work.seen, seen),
+      state,
+    });
     return state;
   }
 

@@ -31,14 +31,14 @@ export function failingDatabase(database: Database, statement: number | "atCommi
 }
 
 /** The database, with `before` in front of each statement of its transactions. */
-export function stepwiseDatabase(database: Database, before: () => Promise<void>): Database {
+export function stepwiseDatabase(database: Database, before: (sql: string) => Promise<void>): Database {
   const stepwise = (tx: SqlSession): SqlSession => ({
     query: async (sql, parameters) => {
-      await before();
+      await before(sql);
       return await tx.query(sql, parameters);
     },
     script: async (sql) => {
-      await before();
+      await before(sql);
       await tx.script(sql);
     },
   });

@@ -90,7 +90,7 @@ function mayAnswer(env: ReplicaEnvironment, child: string, reference: Reference)
 async function companion(tx: SqlSession, env: ReplicaEnvironment, beside: Commit, changes: readonly Change[]): Promise<Commit> {
   const { rows } = await tx.query<{ stamp: string }>(
     `with head as (select * from hayloft.lock_head($1))
-    update hayloft.head h set stamp = greatest(hayloft.next_stamp(h.stamp), $2::bigint + 1) from head where h.tenant_id = head.tenant_id
+    update hayloft.head h set stamp = hayloft.next_stamp(greatest(h.stamp, $2::bigint)) from head where h.tenant_id = head.tenant_id
     returning h.stamp::text as stamp`,
     [beside.tenant, beside.stamp],
   );

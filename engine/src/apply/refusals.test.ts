@@ -54,6 +54,22 @@ eachDatabase("refusals", (open) => {
     await Promise.all([cloud.close(), edge.close()]);
   });
 
+  it("a step along an order that was refused is taken back, also when a later one of the authority has come meanwhile", async () => {
+    const [cloud, edge] = await farm(open);
+    await edge.database.script("alter table note drop constraint note_title_check");
+    await edge.sql("insert into note (tenant_id, id, barn_id, title) values ('t1', $1, 'b1', 'good')", [newId()]);
+    await exchange(edge, cloud);
+    await edge.sql("update note set title = repeat('x', 200), status = 'closed'");
+    await cloud.sql("update note set status = 'held'");
+    await pullDown(edge, cloud);
+    expect(await edge.sql("select status from note")).toEqual([{ status: "closed" }]);
+    await pushUp(edge, cloud);
+    expect(await edge.sql("select title, status from note")).toEqual([{ title: "good", status: "held" }]);
+    await exchange(edge, cloud);
+    expect(await edge.digest(["note"])).toEqual(await cloud.digest(["note"]));
+    await Promise.all([cloud.close(), edge.close()]);
+  });
+
   it("a row whose insert was refused goes away at the author, and what a later commit wrote to another row stays", async () => {
     const [cloud, edge] = await farm(open);
     await edge.database.script(
@@ -91,6 +107,29 @@ eachDatabase("refusals", (open) => {
     expect(await edge.sql("select title, price from note")).toEqual([{ title: "good", price: "9.00" }]);
     await pushUp(edge, cloud);
     expect(await edge.digest(["note"])).toEqual(await cloud.digest(["note"]));
+    await Promise.all([cloud.close(), edge.close()]);
+  });
+
+  it("of two acknowledgements that are recorded together the later says what became of a commit", async () => {
+    const [cloud, edge] = await farm(open);
+    await edge.sql("insert into note (tenant_id, id, barn_id, title) values ('t1', $1, 'b1', 'good')", [newId()]);
+    const slice = await edge.slice(cloud, "up", 0);
+    const { position } = await cloud.storage.apply({ peer: edge.nodeId, from: "child", grant: edge.grant(), slice });
+    const [{ origin, seq } = { origin: "", seq: 0 }] = slice.commits;
+    const said = { origin, seq, truth: [] };
+    await edge.storage.recordAcknowledgement({
+      peer: cloud.nodeId,
+      tenant: TENANT,
+      incarnation: slice.incarnation,
+      position,
+      top: true,
+      outcomes: [
+        { ...said, outcome: "refused", code: "refused-parent" },
+        { ...said, outcome: "applied", code: null },
+      ],
+    });
+    expect(await listQuarantine(edge.database, TENANT)).toEqual([]);
+    expect(await edge.sql("select outcome from hayloft.outcome where seq = $1", [seq])).toEqual([{ outcome: "applied" }]);
     await Promise.all([cloud.close(), edge.close()]);
   });
 

@@ -49,9 +49,10 @@ export async function restampRelayed(
     const seen = seenBy(changes, limit);
     const isRenamed = changes.some((change, place) => change !== commit.changes[place]);
     if (!isFuture(commit) && !(isRenamed && seen >= commit.stamp)) return isRenamed ? { ...commit, changes } : commit;
-    const before = last.get(commit.origin) ?? 0n;
+    // By node: what it wrote in two lives, or its copies did, must not get one stamp.
+    const before = last.get(commit.node) ?? 0n;
     const { stamp } = tickClock(startClock(seen > before ? seen : before), nowMs);
-    last.set(commit.origin, stamp);
+    last.set(commit.node, stamp);
     renamed.set(stampName(String(commit.stamp), commit.node), String(stamp));
     notes.push(noteOf(commit, stamp));
     return { ...commit, stamp, changes };

@@ -10,6 +10,7 @@ import { sqlstateOf } from "../store/sql-error.ts";
 import { answerMissingParents } from "./missing-parents.ts";
 import type { ReplicaEnvironment } from "./apply-environment.ts";
 import { itemsByTable, RefusedCommits, type Surprises, UnexpectedRows } from "./batch.ts";
+import { suspectsOf } from "./suspects.ts";
 import { LossBook } from "../journal/loss-book.ts";
 import { recordLosses } from "../journal/record-losses.ts";
 import { writeMerged } from "./write-merged.ts";
@@ -131,13 +132,20 @@ interface Run extends Writing {
   readonly env: ReplicaEnvironment;
   readonly tenant: string;
   readonly dependants: FindDependants | null;
+  /** How often more the database's word is taken for which commit failed. */
+  readonly hints: number;
 }
 
 /** The SQLSTATE of a row that is there already. */
 export const UNIQUE_VIOLATION = "23505";
 
+/** Large batches with more that cannot be written are cut blindly: each hint costs writing the rest of the batch again. */
+const HINTS_MAX = 4;
+/** In smaller batches writing the rest again costs less than the round trips of more cuts, however many hints it takes. */
+const SMALL_BATCH = 256;
+
 /**
- * Parts into which a batch is cut that cannot be written whole. Sixteen find one commit among 4,096 in three cuts, and what is
+ * Parts into which a batch is cut that cannot be written whole, and of which the database does not say why. Sixteen find one commit among 4,096 in three cuts, and what is
  * written again beside it is one part of sixteen; halves would write the batch three times.
  */
 const PARTS = 16;
@@ -151,8 +159,8 @@ const nothingWritten: WriteResult = {
 };
 
 /**
- * Writes commits as one batch. When the batch fails for a reason that lies in the data, it is cut into parts until the commits
- * that fail stand alone; those are refused whole, those that build on them step aside, and the rest is written. Any other failure
+ * Writes commits as one batch. When the batch fails for a reason that lies in the data, it is cut until the commits that fail stand alone, around
+ * the commit of which the database speaks, or else into parts; those are refused whole, those that build on them step aside, and the rest is written. Any other failure
  * is thrown. `from` says whose word the commits are: a child's are held to what their author's tier may do.
  */
 export async function writeCommits(
@@ -164,7 +172,8 @@ export async function writeCommits(
   dependants: FindDependants | null = null,
 ): Promise<WriteResult> {
   // A child's commit that is here already never comes this far. What a parent sends may be in a snapshot that it sent before.
-  return await writeBatch({ tx, env, tenant, from, dependants, surprises: from === "child" ? "unlikely" : "likely" }, commits);
+  const surprises = from === "child" ? "unlikely" : "likely";
+  return await writeBatch({ tx, env, tenant, from, dependants, surprises, hints: HINTS_MAX }, commits);
 }
 
 /** Writes the commits together or not at all; null when they cannot be written for a reason that lies in the data. */
@@ -175,7 +184,7 @@ export async function writeTogether(
   commits: readonly Commit[],
   from: ApplyRequest["from"],
 ): Promise<ReadonlySet<Commit> | null> {
-  const tried = await attempt({ tx, env, tenant, from, dependants: null, surprises: "likely" }, commits);
+  const tried = await attempt({ tx, env, tenant, from, dependants: null, surprises: "likely", hints: 0 }, commits);
   return "merged" in tried ? tried.merged : null;
 }
 
@@ -206,7 +215,19 @@ async function writeBatch(run: Run, commits: readonly Commit[]): Promise<WriteRe
   if (run.surprises === "unlikely" && isSurprise(tried.error)) return await writeBatch({ ...run, surprises: "likely" }, commits);
   const [only] = commits;
   if (commits.length === 1 && only !== undefined) return await writeAlone(run, only, tried.error);
-  return await writeParts(run, commits);
+  const hinted = run.hints > 0 || commits.length <= SMALL_BATCH;
+  const suspects = hinted ? suspectsOf(tried.error, commits, run.env.plans) : [];
+  return await writeParts({ ...run, hints: Math.max(0, run.hints - 1) }, cutAround(commits, suspects));
+}
+
+/** The commits in order: each suspect alone, and those between them together; without suspects in parts of one size. */
+function cutAround(commits: readonly Commit[], suspects: readonly Commit[]): readonly (readonly Commit[])[] {
+  const size = Math.ceil(commits.length / PARTS);
+  if (suspects.length === 0)
+    return Array.from({ length: Math.ceil(commits.length / size) }, (_, part) => commits.slice(part * size, (part + 1) * size));
+  const places = suspects.map((commit) => commits.indexOf(commit));
+  const cuts = [...new Set([0, ...places.flatMap((place) => [place, place + 1]), commits.length])];
+  return cuts.slice(1).map((end, index) => commits.slice(cuts[index], end));
 }
 
 /** What becomes of a commit that cannot be written by itself. */
@@ -235,22 +256,24 @@ async function writeWithout(run: Run, commits: readonly Commit[], named: Readonl
   return joined([{ ...nothingWritten, refused: named, causes }, rest]);
 }
 
-async function writeParts(run: Run, commits: readonly Commit[]): Promise<WriteResult> {
-  const size = Math.ceil(commits.length / PARTS);
+async function writeParts(run: Run, parts: readonly (readonly Commit[])[]): Promise<WriteResult> {
   const results: WriteResult[] = [];
-  let left = commits;
-  while (left.length > 0) {
-    const written = await writeBatch(run, left.slice(0, size));
-    left = left.slice(size);
+  const aside = new Set<Commit>();
+  for (const [index, part] of parts.entries()) {
+    const written = await writeBatch(
+      run,
+      part.filter((commit) => !aside.has(commit)),
+    );
     results.push(written);
     const held = new Map([
       ...written.refused,
       ...[...written.causes].map(([commit, cause]) => [commit, codeBehind(cause)] as const),
     ]);
+    const left = parts.slice(index + 1).flatMap((later) => later.filter((commit) => !aside.has(commit)));
     const causes = await findBehind(run, [...held.keys(), ...left], held);
     if (causes.size === 0) continue;
     results.push({ ...nothingWritten, causes });
-    left = left.filter((commit) => !causes.has(commit));
+    for (const commit of causes.keys()) aside.add(commit);
   }
   return joined(results);
 }

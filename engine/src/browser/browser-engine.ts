@@ -1,4 +1,4 @@
-import { HayloftError } from "../error/hayloft-error.ts";
+import { type ErrorDetails, HayloftError } from "../error/hayloft-error.ts";
 import type { PgliteEngine } from "../store/pglite/pglite-engine.ts";
 import type { BrowserReply, BrowserRequest } from "./browser-message.ts";
 
@@ -21,10 +21,12 @@ export class BrowserEngine implements PgliteEngine {
     this.#worker = worker;
     this.#onFatal = onFatal;
     worker.addEventListener("message", ({ data }: MessageEvent<BrowserReply>) => this.#settle(data));
-    worker.addEventListener("error", (event) => this.#lose(event.message));
+    worker.addEventListener("error", (event) =>
+      this.#lose(new HayloftError("store-failed", { reason: event.message.slice(0, 200) })),
+    );
   }
 
-  /** Opens the database. Throws `store-failed`. */
+  /** Opens the database. Throws `store-failed`, `store-full`. */
   async open(store: string | null): Promise<void> {
     await this.#send({ kind: "open", store }, []);
   }
@@ -35,6 +37,12 @@ export class BrowserEngine implements PgliteEngine {
 
   async execAlone(request: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
     return await this.#send({ kind: "exec", bytes: request, alone: true }, [request.buffer]);
+  }
+
+  condemn(found: ErrorDetails): HayloftError {
+    const lost = this.#lose(new HayloftError("store-damaged", found));
+    this.#worker.terminate();
+    return lost;
   }
 
   async close(): Promise<void> {
@@ -59,15 +67,16 @@ export class BrowserEngine implements PgliteEngine {
     const waiting = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
     if (reply.kind === "done") waiting?.resolve(reply.bytes);
-    else waiting?.reject(new HayloftError("store-failed", { reason: reply.reason.slice(0, 200) }));
+    else waiting?.reject(new HayloftError(reply.full ? "store-full" : "store-failed", { reason: reply.reason.slice(0, 200) }));
   }
 
   /** Whether a statement that was running took effect is not known; calls that write have to be safe to repeat. */
-  #lose(reason: string): void {
-    if (this.#lost !== null) return;
-    this.#lost = new HayloftError("store-failed", { reason: reason.slice(0, 200) });
-    for (const waiting of this.#waiting.values()) waiting.reject(this.#lost);
+  #lose(lost: HayloftError): HayloftError {
+    if (this.#lost !== null) return this.#lost;
+    this.#lost = lost;
+    for (const waiting of this.#waiting.values()) waiting.reject(lost);
     this.#waiting.clear();
-    this.#onFatal(this.#lost);
+    this.#onFatal(lost);
+    return lost;
   }
 }

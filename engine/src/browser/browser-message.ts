@@ -7,4 +7,5 @@ export type BrowserRequest =
 
 export type BrowserReply =
   | { readonly kind: "done"; readonly id: number; readonly bytes: Uint8Array<ArrayBuffer> }
-  | { readonly kind: "failed"; readonly id: number; readonly reason: string };
+  /** `full`: the browser gives this origin no more room. */
+  | { readonly kind: "failed"; readonly id: number; readonly reason: string; readonly full: boolean };

@@ -38,8 +38,18 @@ async function serve(request: BrowserRequest): Promise<void> {
     if (request.alone && isInTransaction(bytes)) await exec(database, scriptRequest("rollback"));
     send({ kind: "done", id: request.id, bytes }, [bytes.buffer]);
   } catch (error) {
-    send({ kind: "failed", id: request.id, reason: error instanceof Error ? error.message : "unknown" });
+    send({ kind: "failed", id: request.id, reason: reasonOf(error), full: isFull(error) });
   }
+}
+
+const reasonOf = (error: unknown): string =>
+  error instanceof Error || error instanceof DOMException ? error.message : "unknown";
+
+/** IndexedDB says so of itself, or its request does in an event. */
+function isFull(error: unknown): boolean {
+  if (error instanceof Event && error.target instanceof IDBRequest) return isFull(error.target.error);
+  if (error instanceof Event && error.target instanceof IDBTransaction) return isFull(error.target.error);
+  return error instanceof DOMException && error.name === "QuotaExceededError";
 }
 
 let last = Promise.resolve();

@@ -16,11 +16,14 @@ export interface BrowserDatabaseOptions {
 
 /**
  * Opens a PGlite database in a web worker. A transaction is answered when IndexedDB has it: durability D1, D0 in memory. PGlite
- * writes each changed file whole, so a transaction costs many times what it costs in Node. Only one page of an origin has a store open, by a Web Lock of its name. Throws `store-locked` when another page has, `store-failed`
- * otherwise.
+ * writes each changed file whole, so a transaction costs many times what it costs in Node. Only one page of an origin has a store open, by a Web Lock of its name. Throws `store-locked` when another page has, `store-full` when the browser gives
+ * no more room, `store-failed` otherwise. A transaction that ends with `store-full` may have taken effect and is not kept yet: it is with the next one that is, or goes with the
+ * page. Do it again under the same keys. The browser is asked not to take the storage away when it wants room.
  */
 export async function openBrowserDatabase(options: BrowserDatabaseOptions): Promise<Database> {
   const unlock = options.store === null ? () => undefined : await lockStore(options.store);
+  // Best effort: a browser may ask the person, or refuse.
+  if (options.store !== null) void navigator.storage?.persist?.().catch(() => false);
   const engine = new BrowserEngine(options.worker(), options.onFatal ?? (() => undefined));
   const release = async (): Promise<void> => {
     try {

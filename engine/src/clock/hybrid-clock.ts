@@ -19,6 +19,13 @@ export const CLOCK_AHEAD_MS_MAX = 60_000;
 /** The smallest stamp of a physical time. Times before 1970 give 0. */
 export const stampOfMs = (ms: number): bigint => (ms <= 0 ? 0n : BigInt(Math.floor(ms)) << STAMP_COUNTER_BITS);
 
+/**
+ * Copies of one node have one node id, so their stamps must differ. The upper half of the counter says which copy gave a stamp, 0 for
+ * one that does not know of others: no copy ever gives a stamp of another one's part.
+ */
+export const COPY_COUNTER_BITS = 8n;
+export const COPIES_APART = 1 << Number(STAMP_COUNTER_BITS - COPY_COUNTER_BITS);
+
 /** The physical part of a stamp, in milliseconds since 1970. */
 export const msOfStamp = (stamp: bigint): number => Number(stamp >> STAMP_COUNTER_BITS);
 
@@ -34,13 +41,16 @@ const checked = (stamp: bigint): bigint => {
 };
 
 /**
- * The stamp of a local event, greater than every stamp given or seen before. More than 65,536 events in one millisecond
- * run into the next one; nothing wraps. Throws `limit-reached` at the end of the range.
+ * The stamp of a local event in the part of the counter that is `copy`'s, greater than every stamp given or seen before. More than 256
+ * events in one millisecond run into the next one; nothing wraps. Throws `limit-reached` at the end of the range.
  */
-export function tickClock(clock: HybridClock, nowMs: number): { readonly clock: HybridClock; readonly stamp: bigint } {
-  const now = stampOfMs(nowMs);
+export function tickClock(clock: HybridClock, nowMs: number, copy = 0): { readonly clock: HybridClock; readonly stamp: bigint } {
+  const first = BigInt(copy) << COPY_COUNTER_BITS;
+  const now = stampOfMs(nowMs) + first;
   const next = clock.last + 1n;
-  const stamp = checked(now > next ? now : next);
+  const place = BigInt.asUintN(Number(STAMP_COUNTER_BITS), next - first);
+  const own = place < 1n << COPY_COUNTER_BITS ? next : next - place + (1n << STAMP_COUNTER_BITS);
+  const stamp = checked(now > own ? now : own);
   return { clock: { last: stamp }, stamp };
 }
 

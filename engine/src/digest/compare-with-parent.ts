@@ -26,6 +26,7 @@ import {
   joinDigests,
   keptRows,
   rowDigests,
+  walkByKey,
 } from "./row-digest.ts";
 import { settleRow, type Sides, sidesOf } from "./settle-row.ts";
 import { receivedPosition, unsettledKeys } from "./unsettled-keys.ts";
@@ -59,11 +60,11 @@ export interface ComparisonOptions {
   readonly pause?: () => Promise<void>;
 }
 
-/** Rows of one range, and of the parts into which a range is cut that differs. */
+/** Rows of one range, and of the parts into which a range is cut that differs, coarse ones first: the parent runs a statement for each. */
 const RANGE_ROWS = 10_000;
-const PART_ROWS = 160;
-/** Ranges in one question at most, so that the parent works while we do. */
-const QUESTION_RANGES = 4;
+const PART_ROWS: readonly number[] = [1_250, 160];
+/** Ranges in one question at most, so that the parent works while we do, and has little to do still when we are at the end. */
+const QUESTION_RANGES = 2;
 /** Questions under way at a time: both sides work at once. */
 const QUESTIONS_MAX = 3;
 /** How often one part is compared anew while that sets rows right. */
@@ -159,7 +160,10 @@ class ComparedWithParent {
     const differing: RangeDigest[] = [];
     let ranges: RangeDigest[] = [];
     for (let after: readonly string[] | null = null, more = true, size = 1; more;) {
-      const range = await this.#read(async (tx) => await digestFirst(tx, this.#rows, { after, to: null }, RANGE_ROWS));
+      const range = await this.#read(async (tx) => {
+        await walkByKey(tx);
+        return await digestFirst(tx, this.#rows, { after, to: null }, RANGE_ROWS);
+      });
       all.push(range);
       ranges.push(range);
       after = range.to;
@@ -167,7 +171,7 @@ class ComparedWithParent {
       if (ranges.length >= size || !more) {
         asked.push(this.#ask(ranges));
         ranges = [];
-        // The first questions are small, so that the parent has something to do soon.
+        // The first question is small, so that the parent has something to do soon.
         size = Math.min(size + 1, QUESTION_RANGES);
       }
       if (asked.length >= QUESTIONS_MAX) differing.push(...((await asked.shift()) ?? []));
@@ -189,11 +193,16 @@ class ComparedWithParent {
     return answer;
   }
 
-  /** Cuts a range that differs into parts, and compares the rows of those that do. */
-  async #narrow(range: KeyRange): Promise<void> {
-    const parts = await this.#read(async (tx) => await digestParts(tx, this.#rows, range, PART_ROWS));
+  /** Cuts a range that differs into parts and these again, and compares the rows of those that do. */
+  async #narrow(range: RangeDigest): Promise<void> {
+    const size = PART_ROWS.find((rows) => rows < range.rows);
+    if (size === undefined) {
+      await this.#settle({ after: range.after, to: range.to });
+      return;
+    }
+    const parts = await this.#read(async (tx) => await digestParts(tx, this.#rows, range, size));
     for (let from = 0; from < parts.length; from += RANGES_MAX) {
-      for (const { after, to } of await this.#ask(parts.slice(from, from + RANGES_MAX))) await this.#settle({ after, to });
+      for (const part of await this.#ask(parts.slice(from, from + RANGES_MAX))) await this.#narrow(part);
     }
   }
 

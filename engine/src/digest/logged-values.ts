@@ -1,8 +1,8 @@
 import type { ReplicaEnvironment } from "../apply/apply-environment.ts";
 import type { CellText } from "../commit/commit.ts";
 import type { ChangeRow } from "../log/commit-row.ts";
-import { liftRow } from "../log/unacknowledged.ts";
-import { CHANGED_COLUMN, columnOf, KEY_SEPARATOR, rowKeys, rowValues } from "../merge/row-change.ts";
+import { keyTexts, liftRow, MENTIONED_MAX, mentionsSql, takenSql } from "../log/walk-changes.ts";
+import { CHANGED_COLUMN, columnOf, rowKeys, rowValues } from "../merge/row-change.ts";
 import type { Stamp } from "../merge/register.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import type { SqlSession } from "../store/database.ts";
@@ -13,14 +13,7 @@ interface LoggedChange extends ChangeRow {
   readonly node_id: string;
 }
 
-/** Keys that the log is searched for at a time. */
-const KEYS_AT_ONCE = 64;
-
 const columns = `ch.txn, ch.table_name, ch.op, ch.columns, ch.row_count, ch.body, c.catalog_version, c.stamp::text as stamp, c.node_id`;
-
-/** A commit that was refused above is in the log, but what it wrote does not stand. */
-const taken = `not exists (select from hayloft.outcome o
-  where o.tenant_id = c.tenant_id and o.origin = c.origin and o.seq = c.seq and o.outcome = 'refused')`;
 
 /** What our log says last of rows of a table without stamps: their values, or null for a row that was deleted. Rows that it does not know are left out. */
 export async function lastLogged(
@@ -31,15 +24,14 @@ export async function lastLogged(
   keys: readonly string[],
 ): Promise<ReadonlyMap<string, ReadonlyMap<string, CellText> | null>> {
   const found = new Map<string, ReadonlyMap<string, CellText> | null>();
-  for (let from = 0; from < keys.length; from += KEYS_AT_ONCE) {
-    const wanted = new Set(keys.slice(from, from + KEYS_AT_ONCE));
-    const parts = [...wanted].map((key) => JSON.stringify(key.split(KEY_SEPARATOR)[0] ?? ""));
+  for (let from = 0; from < keys.length; from += MENTIONED_MAX) {
+    const wanted = new Set(keys.slice(from, from + MENTIONED_MAX));
     const { rows } = await tx.query<LoggedChange>(
       `select ${columns} from hayloft.change ch join hayloft.commit c on c.tenant_id = ch.tenant_id and c.txn = ch.txn
-      where ch.tenant_id = $1 and ch.table_name = any($2::text[]) and ch.op <> 'evict' and ${taken}
-        and ($4::boolean or exists (select from unnest($3::text[]) as p (part) where strpos(ch.body, p.part) > 0))
+      where ch.tenant_id = $1 and ch.table_name = any($2::text[]) and ch.op <> 'evict' and ${takenSql("c")}
+        and ($4::boolean or ${mentionsSql("ch", "$3")})
       order by c.position desc, ch.ordinal desc`,
-      [tenant, env.lens.namesOf(plan.table.name), parts, plan.keyColumns.length === 0],
+      [tenant, env.lens.namesOf(plan.table.name), keyTexts([...wanted]), plan.keyColumns.length === 0],
     );
     for (const change of rows.flatMap((row) => liftRow(env, row).toReversed())) {
       if (change.table !== plan.table.name) continue;
@@ -69,7 +61,7 @@ export async function loggedWrites(
     `select ${columns} from (select distinct * from unnest($3::bigint[], $4::uuid[]) as w (stamp, node_id)) as w
     join hayloft.commit c on c.tenant_id = $1 and c.stamp = w.stamp and c.node_id = w.node_id
     join hayloft.change ch on ch.tenant_id = c.tenant_id and ch.txn = c.txn
-    where ch.table_name = any($2::text[]) and ch.op in ('insert', 'update') and ${taken}
+    where ch.table_name = any($2::text[]) and ch.op in ('insert', 'update') and ${takenSql("c")}
     order by c.position, ch.ordinal`,
     [tenant, env.lens.namesOf(plan.table.name), written.map(({ stamp }) => stamp), written.map(({ node }) => node)],
   );

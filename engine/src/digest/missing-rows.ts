@@ -1,14 +1,13 @@
 import type { ReplicaEnvironment } from "../apply/apply-environment.ts";
 import { keyVectors, rowKeyOf, selectByKeySql, type TextRow } from "../apply/table-sql.ts";
-import type { ChangeRow } from "../log/commit-row.ts";
-import { liftRow } from "../log/unacknowledged.ts";
+import { takenSql, walkChanges } from "../log/walk-changes.ts";
 import { columnOf, rowKeys } from "../merge/row-change.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import type { SqlSession } from "../store/database.ts";
 import type { KeptRows } from "./comparison.ts";
 
-/** Changes of the log that are looked through at a time, and rows that are found at most. */
-const CHANGES_AT_ONCE = 200;
+/** Rows that are looked up at a time, and rows that are found at most. */
+const ASKED_AT_ONCE = 4_096;
 const MISSING_MAX = 1_024;
 
 /**
@@ -23,31 +22,22 @@ export async function missingRows(
   { tenant, kept }: { readonly tenant: string; readonly kept: KeptRows },
 ): Promise<readonly string[]> {
   const missing = new Set<string>();
-  let [position, ordinal] = [0, -1];
-  while (missing.size < MISSING_MAX) {
-    const { rows } = await tx.query<ChangeRow & { catalog_version: number; position: number; ordinal: number }>(
-      `select ch.txn, ch.table_name, ch.op, ch.columns, ch.row_count, ch.body, c.catalog_version, c.position, ch.ordinal
-      from hayloft.commit c join hayloft.change ch on ch.tenant_id = c.tenant_id and ch.txn = c.txn
-      where c.tenant_id = $1 and (c.position, ch.ordinal) > ($3::bigint, $4::integer) and ch.table_name = any($2::text[]) and ch.op <> 'evict'
-        and not exists (select from hayloft.outcome o where o.tenant_id = c.tenant_id and o.origin = c.origin and o.seq = c.seq and o.outcome = 'refused')
-      order by c.position, ch.ordinal limit ${String(CHANGES_AT_ONCE)}`,
-      [tenant, env.lens.namesOf(plan.table.name), position, ordinal],
-    );
-    const last = rows.at(-1);
-    if (last === undefined) break;
-    [position, ordinal] = [last.position, last.ordinal];
-    const batch = new Set<string>();
-    for (const change of rows.flatMap((row) => liftRow(env, row))) {
-      if (change.table !== plan.table.name) continue;
-      const isKept = keptTest(plan, tier, kept, (column) => columnOf(change, column));
-      for (const [row, key] of rowKeys(change, plan).entries()) {
-        missing.delete(key);
-        if (change.op === "delete") batch.delete(key);
-        else if (isKept(row)) batch.add(key);
-      }
+  const asked = new Set<string>();
+  const lookUp = async (): Promise<void> => {
+    for (const key of await absent(tx, plan, tenant, [...asked])) missing.add(key);
+    asked.clear();
+  };
+  for await (const { change } of walkChanges(tx, env, tenant, plan, { where: takenSql("c"), parameters: [] })) {
+    const isKept = keptTest(plan, tier, kept, (column) => columnOf(change, column));
+    for (const [row, key] of rowKeys(change, plan).entries()) {
+      missing.delete(key);
+      if (change.op === "delete") asked.delete(key);
+      else if (isKept(row)) asked.add(key);
     }
-    for (const key of await absent(tx, plan, tenant, [...batch])) missing.add(key);
+    if (asked.size >= ASKED_AT_ONCE) await lookUp();
+    if (missing.size >= MISSING_MAX) break;
   }
+  await lookUp();
   return [...missing].slice(0, MISSING_MAX);
 }
 

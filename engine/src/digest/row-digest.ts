@@ -48,12 +48,47 @@ function upToKeySql(plan: RowPlan, alias: string, to: readonly string[] | null, 
   return ` and (${left}) <= (${right.join(", ")})`;
 }
 
+/**
+ * What the bounds of a range say of single columns of the key: the first ones while they are the same in both, and the next. It leaves no row out. Of
+ * comparisons of whole keys the planner takes each for itself: of a range in the middle of a table it expects a quarter of all rows, and
+ * reads a large table from end to end for it. Two bounds of one column it takes together.
+ */
+function betweenSql(plan: RowPlan, alias: string, { after, to }: KeyRange, parameters: SqlParameter[]): string {
+  if (after === null || to === null) return "";
+  const parts = plan.keyColumns.map((column, place) => ({ column, from: after[place] ?? "", upTo: to[place] ?? "" }));
+  const parting = parts.findIndex(({ from, upTo }) => from !== upTo);
+  const said = parting === -1 ? parts : parts.slice(0, parting + 1);
+  return said
+    .flatMap(({ column, from, upTo }) =>
+      from === upTo
+        ? [{ column, is: "=", value: from }]
+        : [
+            { column, is: ">=", value: from },
+            { column, is: "<=", value: upTo },
+          ],
+    )
+    .map(({ column, is, value }) => {
+      parameters.push(value);
+      return ` and ${alias}.${sqlName(column)} ${is} $${String(parameters.length)}::${sqlTypeOf(plan, column)}`;
+    })
+    .join("");
+}
+
 /** `from … where …` over the rows of a range, with the table as `t`; the tenant is parameter 1. */
 function rangeSql(rows: ComparedRows, range: KeyRange, parameters: SqlParameter[]): string {
   const { plans, plan, grant } = rows;
-  const keys = afterKeySql(plan, "t", range.after, parameters) + upToKeySql(plan, "t", range.to, parameters);
+  const bounds = afterKeySql(plan, "t", range.after, parameters) + upToKeySql(plan, "t", range.to, parameters);
+  const keys = bounds + betweenSql(plan, "t", range, parameters);
   const shown = visibleSql(plans, plan, "t", grant, parameters) + keptSql(rows, "t", parameters);
   return `from ${sqlName(plan.table.name)} as t where t.${sqlName(plan.tenantColumn)} = $1${keys}${shown}`;
+}
+
+/**
+ * From here on in this transaction rows come in the order of their key by its index, and not by a sort. Nothing analyses the tables of an
+ * edge: where the planner knows nothing of a table it expects a few rows behind a key, and would read and sort all that are left for every range.
+ */
+export async function walkByKey(tx: SqlSession): Promise<void> {
+  await tx.query("select set_config('enable_sort', 'off', true), set_config('enable_incremental_sort', 'off', true)");
 }
 
 /** Counts and digests the rows of a range. Values must have their canonical text form. */
@@ -81,13 +116,12 @@ export async function digestFirst(
   const parameters: SqlParameter[] = [rows.tenant];
   const from = rangeSql(rows, range, parameters);
   const columns = plan.keyColumns.map((column) => `t.${sqlName(column)}`);
-  const order = columns.join(", ");
-  const last = columns.map(
-    (column, place) => `case when row_number() over w = ${String(rowsMax)} then ${column}::text end as key_${String(place)}`,
-  );
+  const keys = columns.map((column, place) => `${column} as key_${String(place)}`);
+  // The rows come in the order of the inner statement.
+  const last = columns.map((_, place) => `(array_agg(p.key_${String(place)}))[${String(rowsMax)}]::text`);
   const found = await session.query<{ rows: number; digest: string | null; last: readonly (string | null)[] }>(
-    `select count(*) as rows, bit_xor(('x' || p.md5)::bit(128))::text as digest, array[${columns.map((_, place) => `max(p.key_${String(place)})`).join(", ")}] as last
-    from (select ${rowMd5Sql(shownColumns(plan, rows.grant.tier), "t")} as md5, ${last.join(", ")} ${from} window w as (order by ${order}) order by ${order} limit ${String(rowsMax)}) as p`,
+    `select count(*) as rows, bit_xor(('x' || p.md5)::bit(128))::text as digest, array[${last.join(", ")}] as last
+    from (select ${rowMd5Sql(shownColumns(plan, rows.grant.tier), "t")} as md5, ${keys.join(", ")} ${from} order by ${columns.join(", ")} limit ${String(rowsMax)}) as p`,
     parameters,
   );
   const [row] = found.rows;
@@ -108,9 +142,12 @@ export async function digestParts(
   const parameters: SqlParameter[] = [rows.tenant];
   const from = rangeSql(rows, range, parameters);
   const columns = plan.keyColumns.map((column) => `t.${sqlName(column)}`);
-  const keys = columns.map((column, place) => `${column}::text as key_${String(place)}`).join(", ");
-  const last = columns.map((_, place) => `(array_agg(p.key_${String(place)} order by p.n desc))[1]`).join(", ");
-  const found = await session.query<{ rows: number; digest: string; last: readonly string[] }>(
+  const keys = columns.map((column, place) => `${column} as key_${String(place)}`).join(", ");
+  // Of the last part of all, which ends with the range, none is looked for.
+  const last = columns
+    .map((_, place) => `max(case when p.n % ${String(rowsMax)} = 0 then p.key_${String(place)}::text end)`)
+    .join(", ");
+  const found = await session.query<{ rows: number; digest: string; last: readonly (string | null)[] }>(
     `select count(*) as rows, bit_xor(('x' || p.md5)::bit(128))::text as digest, array[${last}] as last
     from (select ${keys}, ${rowMd5Sql(shownColumns(plan, rows.grant.tier), "t")} as md5,
       row_number() over (order by ${columns.join(", ")}) as n ${from}) as p
@@ -119,7 +156,12 @@ export async function digestParts(
   );
   const parts: RangeDigest[] = [];
   for (const { rows: count, digest, last: key } of found.rows)
-    parts.push({ after: parts.at(-1)?.to ?? range.after, to: key, rows: count, digest: bytesOfBits(digest) });
+    parts.push({
+      after: parts.at(-1)?.to ?? range.after,
+      to: key.map((part) => part ?? ""),
+      rows: count,
+      digest: bytesOfBits(digest),
+    });
   const end = parts.pop() ?? { rows: 0, digest: bytesOfBits(null) };
   return [...parts, { ...end, after: parts.at(-1)?.to ?? range.after, to: range.to }];
 }

@@ -22,7 +22,7 @@ export function signReport(identity: NodeIdentity, found: object): SignedReport 
 }
 
 /**
- * What a signed report says. Throws `request-invalid` for a text that is none, and `auth-failed` when the signature does not hold or the key is
+ * What a signed report says. Throws `request-invalid` for a text that is none, and `report-unproven` when the signature does not hold or the key is
  * not the expected one.
  */
 export function checkReport(text: string, expectedKey: Uint8Array | null = null): Readonly<Record<string, unknown>> {
@@ -30,7 +30,7 @@ export function checkReport(text: string, expectedKey: Uint8Array | null = null)
   const [key, proof] = [fromBase64(publicKey), fromBase64(signature)];
   const isHers = expectedKey === null || publicKey === toBase64(expectedKey);
   if (!isHers || key === null || proof === null || !verifySignature(key, signedBytes(report), proof))
-    throw new HayloftError("auth-failed", { reason: isHers ? "report-signature" : "another-key" });
+    throw new HayloftError("report-unproven", { reason: isHers ? "signature" : "another-key" });
   return objectOf(report);
 }
 

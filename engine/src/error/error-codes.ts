@@ -47,6 +47,11 @@ export const errorCodes = {
     "The store stopped after an input or output error.",
     "Check the disk; the daemon reopens the store by itself.",
   ),
+  "store-damaged": entry(
+    "never",
+    "What lies on the disk of the store is not what was written.",
+    "Start the daemon again: it keeps the damaged store aside, saves what was not sent, and begins anew from its parent.",
+  ),
   "store-full": entry("backoff", "The disk is full.", "Free some space; nothing that was acknowledged is lost."),
   "image-invalid": entry(
     "never",
@@ -113,7 +118,11 @@ export const errorCodes = {
   "behind-horizon": entry("resync", "The position asked for was pruned.", "A snapshot is taken instead."),
   draining: entry("backoff", "The parent is shutting down.", "Connect again after the stated delay."),
   "limit-reached": entry("backoff", "A limit was reached.", "Wait, or raise the limit named in the details."),
-  unavailable: entry("backoff", "The peer's database cannot be used at the moment.", "It is tried again by itself."),
+  unavailable: entry(
+    "backoff",
+    "What is needed for it does not answer, or cannot take it now: a peer, its database, or the program that was asked.",
+    "Sessions and jobs try again by themselves; give a command again, and look at the address or the SQLSTATE in the details.",
+  ),
 
   // Outcomes of commits
   "refused-writer": entry("never", "This tier may not write that table or column.", "Make the change where the table is owned."),
@@ -268,6 +277,11 @@ export const errorCodes = {
     "Activate the tenant; what was written waits and is not lost.",
   ),
   "request-invalid": entry("never", "The request is not valid.", "Correct the part named in the details."),
+  "report-unproven": entry(
+    "never",
+    "The report is not what its node signed, or another node signed it.",
+    "Take nothing from it; let the node compare again and write a new one.",
+  ),
   unauthorized: entry("never", "The request does not carry the admin token.", "Send it as a bearer token."),
   "not-found": entry("never", "What was asked for does not exist.", "Check the name or id in the details."),
   "name-taken": entry(

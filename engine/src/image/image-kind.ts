@@ -3,7 +3,8 @@ import type { Catalog } from "../catalog/catalog.ts";
 import { sha256 } from "../commit/sha256.ts";
 import type { Migration } from "../migrate/migration.ts";
 import { engineMigrations } from "../sql/engine-migrations.ts";
-import { installedPglite, storeFormat } from "../store/pglite/store-version.ts";
+import { installedPglite } from "../store/pglite/installed-pglite.ts";
+import { storeFormat } from "../store/pglite/store-version.ts";
 
 /** What a program can open: an image of another kind is of no use to it. */
 export interface ImageKind {

@@ -17,7 +17,7 @@ import { migrate, unownedNode } from "../migrate/migrate.ts";
 import type { Grant } from "../replica/replica-storage.ts";
 import { SqlReplicaStorage } from "../replica/sql-replica-storage.ts";
 import { grantText } from "../scope/grant-text.ts";
-import type { Database } from "../store/database.ts";
+import type { Database, SqlParameter } from "../store/database.ts";
 import { openPgliteDatabase } from "../store/pglite/open-pglite-database.ts";
 import { freshPglite } from "../testing/fresh-pglite.ts";
 import { freshPostgres } from "../testing/fresh-postgres.ts";
@@ -155,7 +155,7 @@ it("F-A9 an empty store begins as the parent's image of its grant, over a broken
   const opened = await openStore(one, node);
   expect(opened).toMatchObject({ fromImage: true, refused: [] });
   expect(server.ranges).toEqual([undefined, expect.stringMatching(/^bytes=[1-9]\d*-$/u)]);
-  expect((await readdir(one)).filter((name) => !name.startsWith("lock"))).toEqual(["pgdata"]);
+  expect((await readdir(one)).filter((name) => !name.startsWith("lock"))).toEqual(["pg_control.kept", "pgdata"]);
   const edge = await replicaOn(opened.database, node);
   expect(await edge.sql("select node_id from hayloft.replica")).toEqual([{ node_id: node.nodeId }]);
   expect(await edge.sql("select barn_id, count(*) as count from note group by 1")).toEqual([{ barn_id: "b1", count: 19 }]);
@@ -165,6 +165,10 @@ it("F-A9 an empty store begins as the parent's image of its grant, over a broken
   expect(await edge.sql(`select ${counts.join(" + ")} as rows, (select count(*) from pg_database) as databases`)).toEqual([
     { rows: 0, databases: 1 },
   ]);
+  // Also the log of the shared tenant, of which no page had a row, goes on behind what is in it.
+  expect(await edge.sql("select tenant_id, position, filled_position from hayloft.head order by tenant_id")).toEqual(
+    ["shared", TENANT].map((tenant) => ({ tenant_id: tenant, position: 1, filled_position: 1 })),
+  );
   await pullDown(edge, cloud, ofBarn);
   expect((await edge.sql("select title from note where title like '%since' order by title")).map(({ title }) => title)).toEqual([
     "changed since",
@@ -228,7 +232,7 @@ it("goes on where it was killed, and what turns out to be of no use gives way to
   // Killed before it was opened; and its files were damaged meanwhile.
   truncateSync(path.join(directory, "pgdata", "global", "pg_control"), 100);
   const opened = await openStore(directory, node);
-  expect(opened).toMatchObject({ fromImage: false, refused: ["store-failed"] });
+  expect(opened).toMatchObject({ fromImage: false, refused: ["store-damaged"] });
   expect((await opened.database.query("select to_regclass('note') as there")).rows).toEqual([{ there: null }]);
   await opened.database.close();
 });
@@ -254,11 +258,29 @@ it("is held against its manifest and this node's tenant before it is this node's
   await refused({});
   await database.query("update hayloft.replica set node_id = $1::uuid", [unownedNode]);
   await proveImage(database, manifest, taker);
-  await database.transaction(async (tx) => {
-    await tx.query("select set_config('hayloft.applying', 'on', true)");
-    await tx.query("insert into barn (tenant_id, id, name, location) values ('t2', 'theirs', 'theirs', 'south')");
-  });
-  await refused({});
+  const strange = async (reason: string, tables: string, ...sql: readonly string[]): Promise<void> => {
+    const undone = new Error("undone");
+    const work = database.transaction(async (tx) => {
+      await tx.query("select set_config('hayloft.applying', 'on', true)");
+      for (const statement of sql) await tx.query(statement);
+      const within = {
+        ...database,
+        query: async (text: string, values?: readonly SqlParameter[]) => await tx.query(text, values),
+      };
+      const proof = proveImage(within as Database, manifest, taker);
+      await expect(proof).rejects.toMatchObject({ code: "image-invalid", details: { reason, tables } });
+      throw undone;
+    });
+    await expect(work).rejects.toBe(undone);
+  };
+  const barnOf = (tenant: string, id: string): string =>
+    `insert into barn (tenant_id, id, name, location) values ('${tenant}', '${id}', 'x', 'south')`;
+  const noteIn = (id: string): string =>
+    `insert into note (tenant_id, id, barn_id, title) values ('t1', '${newId()}', '${id}', 'x')`;
+  await strange("rows of another tenant", "barn", barnOf("t2", "theirs"));
+  await strange("rows beyond its grant", "barn", barnOf("t1", "b2"));
+  await strange("rows beyond its grant", "note, barn", barnOf("t1", "b2"), noteIn("b2"));
+  await proveImage(database, manifest, taker);
   await database.close();
 });
 
@@ -303,6 +325,14 @@ it("is given to an enrolled node of exactly its grant, and taken when it is what
   await refused({ ...parentOf(node), publicKey: elsewhere.publicKey }, "image-invalid");
   await refused({ ...parentOf(node), node: elsewhere.nodeId }, "image-invalid");
   await refused(parentOf(node), "image-invalid", image.sizeBytes - 1);
+  // Signed by the parent, and said to be for this node, but made for somebody else.
+  const place = path.join(shelfDirectory, `${image.key}.json`);
+  const signed = await readFile(place);
+  for (const granted of [{ ...ofBarn, tenant: "t2" }, { ...ofBarn, tier: "tablet" }, grantOf({})].map(grantText)) {
+    await writeFile(place, JSON.stringify(signManifest(cloudIdentity, { ...image, granted })));
+    await refused(parentOf(node), "image-invalid");
+  }
+  await writeFile(place, signed);
   const file = path.join(shelfDirectory, `${image.sha256}.image`);
   const whole = await readFile(file);
   const handle = await openFile(file, "r+");

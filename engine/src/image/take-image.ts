@@ -4,6 +4,7 @@ import path from "node:path";
 import { diskError } from "../blob/disk-error.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
 import { lockDirectory } from "../store/pglite/directory-lock.ts";
+import { forgiveStore } from "../store/pglite/damage-mark.ts";
 import { syncPath } from "../store/pglite/sync-path.ts";
 import { askForImage, fetchImage, type ImageParent, type ImageWish } from "./fetch-image.ts";
 import type { ImageManifest } from "./image-manifest.ts";
@@ -102,8 +103,9 @@ export async function settleImage(dataDir: string): Promise<void> {
   syncPath(pgdataOf(dataDir));
 }
 
-/** Empties a store whose image turned out to be of no use; the marker goes last. */
+/** Empties a store whose image turned out to be of no use, damaged or not; the marker goes last. */
 export async function discardImage(dataDir: string): Promise<void> {
+  forgiveStore(dataDir);
   const draft = draftOf(dataDir);
   await rm(draft, { recursive: true, force: true });
   await rename(pgdataOf(dataDir), draft);

@@ -1,3 +1,4 @@
+import { COPIES_APART, COPY_COUNTER_BITS } from "../clock/hybrid-clock.ts";
 import type { SqlSession } from "../store/database.ts";
 
 /**
@@ -6,8 +7,8 @@ import type { SqlSession } from "../store/database.ts";
  */
 export type IncarnationCause = "rewound" | "diverged" | "restored" | "marker";
 
-/** Salts are below half of a millisecond's counter, so that stamps stay true to it. */
-const SALTS = 32_767;
+/** Which part of a millisecond's counter is a copy's: any but the first, which is that of who knows of no copy, and its own so far. */
+const anotherPart = `(1 + (stamp_salt / ${String(1n << COPY_COUNTER_BITS)} + floor(random() * ${String(COPIES_APART - 2)})::integer) % ${String(COPIES_APART - 1)})`;
 
 /**
  * Begins a new incarnation of all logs of this database: it is another one than its peers know. Own commits that the parent has not
@@ -27,7 +28,7 @@ export async function beginIncarnations(
     reissued += await beginIncarnation(tx, { tenant, incarnation, cause, hasParent });
   await tx.query(
     `update hayloft.replica set copy_id = case when $1::boolean then hayloft.uuid_v7() else copy_id end,
-      stamp_salt = case when $1::boolean then 1 + floor(random() * ${String(SALTS)})::integer else stamp_salt end`,
+      stamp_salt = case when $1::boolean then ${anotherPart} * ${String(1n << COPY_COUNTER_BITS)} else stamp_salt end`,
     [hasParent],
   );
   return reissued;

@@ -35,7 +35,7 @@ async function saw(edge: HarbourReplica, what: string): Promise<{ tenant: string
 }
 
 it(
-  "F-E4 D4 what is told to be safe survives the loss of the hub's site, and an edge keeps the rest until a standby that lagged took over",
+  "F-E4 durability D4: what is told to be safe survives the loss of the hub's site, and an edge keeps the rest until a standby that lagged took over",
   { timeout: 180_000 },
   async () => {
     const root = await tempDir();

@@ -32,21 +32,31 @@ it("F-E5 children that show at the same time what a restored parent lost begin i
     await tx.query("update hayloft.head set position = position - 1 where tenant_id = $1", [TENANT]);
   });
   let release = (): void => undefined;
+  let hold = (): void => undefined;
   const released = new Promise<void>((resolve) => (release = resolve));
+  const held = new Promise<void>((resolve) => (hold = resolve));
   const holding = database.transaction(async (tx) => {
     await tx.query("select 1 from hayloft.head where tenant_id = $1 for update", [TENANT]);
+    hold();
     await released;
   });
+  // No child may come before it: its session would end while the others still wait.
+  await Promise.race([held, holding]);
   const found = Promise.all(children.map(async (peer) => await storage.findLost(peer, { received, heads: [] })));
   // All of them have seen the old log before the first can begin it anew.
   const waiting = `select count(*)::integer as waiting from pg_stat_activity
     where datname = current_database() and wait_event_type = 'Lock' and query like '%hayloft.head%'`;
-  await eventually(
-    async () => (await database.query<{ waiting: number }>(waiting)).rows[0]?.waiting,
-    (count) => count === children.length,
-  );
-  release();
-  await holding;
+  try {
+    const all = eventually(
+      async () => (await database.query<{ waiting: number }>(waiting)).rows[0]?.waiting,
+      (count) => count === children.length,
+    );
+    // One that fails says why.
+    await Promise.race([all, found]);
+  } finally {
+    release();
+    await holding;
+  }
   expect(await found).toEqual(children.map(() => [TENANT]));
   const report = await readRecovery(database);
   expect(report.logs.map(({ tenant }) => tenant)).toEqual([TENANT]);

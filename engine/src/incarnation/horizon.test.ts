@@ -35,7 +35,7 @@ it("S9.4 a parent that lost commits which their author has pruned takes the rest
   expect(after).toBe(barn + 3);
   const [horizon = null] = await edge.storage.horizons([TENANT]);
   expect(horizon).toMatchObject({ position: barn + 3, seq: 3 });
-  const slice = await edge.slice(cloud, "up", after ?? 0);
+  const slice = await edge.slice(cloud, "up", Number(after));
   const request = { peer: edge.nodeId, from: "child", grant: edge.grant(), slice } as const;
   await expect(cloud.storage.apply(request)).rejects.toMatchObject({ code: "sequence-gap" });
   expect(await cloud.storage.apply({ ...request, horizon })).toMatchObject({ commitsApplied: 2 });

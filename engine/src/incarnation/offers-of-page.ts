@@ -1,8 +1,7 @@
 import type { ReplicaEnvironment } from "../apply/apply-environment.ts";
 import { readRows } from "../apply/row-store.ts";
 import { keyVectors, rowKeyOf, selectByKeySql, type TextRow } from "../apply/table-sql.ts";
-import { liftRow } from "../log/unacknowledged.ts";
-import type { ChangeRow } from "../log/commit-row.ts";
+import { touchedRows, walkChanges } from "../log/walk-changes.ts";
 import { rowKeys, rowValues } from "../merge/row-change.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import { hasEqualStamps, readRowState } from "../merge/row-state.ts";
@@ -24,7 +23,8 @@ export async function newerHere(
   if (keys.length === 0 || plan.table.rule.kind === "appendOnly") return [];
   const { rows } = await tx.query<TextRow>(selectByKeySql(plan, plan.columns, false), keyVectors(plan, tenant, keys));
   const here = new Map(rows.map((row) => [rowKeyOf(plan, row), row]));
-  const deleted = here.size < keys.length ? await deletedByParent(tx, env, plan, { tenant, peer }) : new Set<string>();
+  const absent = keys.filter((key) => !here.has(key));
+  const deleted = absent.length > 0 ? await deletedByParent(tx, env, plan, { tenant, peer, keys: absent }) : new Set<string>();
   return keys.filter((key, index) => {
     const row = here.get(key);
     if (row === undefined) return deleted.has(key);
@@ -36,17 +36,10 @@ async function deletedByParent(
   tx: SqlSession,
   env: ReplicaEnvironment,
   plan: RowPlan,
-  { tenant, peer }: { readonly tenant: string; readonly peer: string },
+  { tenant, peer, keys }: { readonly tenant: string; readonly peer: string; readonly keys: readonly string[] },
 ): Promise<ReadonlySet<string>> {
-  const { rows } = await tx.query<ChangeRow & { readonly catalog_version: number }>(
-    `select ch.txn, ch.table_name, ch.op, ch.columns, ch.row_count, ch.body, c.catalog_version
-    from hayloft.commit c join hayloft.change ch on ch.tenant_id = c.tenant_id and ch.txn = c.txn
-    where c.tenant_id = $1 and c.via = $2::uuid and ch.op = 'delete' and ch.table_name = any($3::text[])`,
-    [tenant, peer, env.lens.namesOf(plan.table.name)],
-  );
-  return new Set(
-    rows.flatMap((row) => liftRow(env, row).flatMap((change) => (change.table === plan.table.name ? rowKeys(change, plan) : []))),
-  );
+  const filter = { where: "c.via = $5::uuid and ch.op = 'delete'", parameters: [peer], keys };
+  return new Set((await touchedRows(walkChanges(tx, env, tenant, plan, filter), plan)).keys());
 }
 
 /** Rows of a merged table of which we know more than the page says, after it was joined with them. */

@@ -56,7 +56,8 @@ export async function readRecovery(session: SqlSession): Promise<RecoveryReport>
   );
   const sent = await session.query<RecoveryReport["sent"][number]>(
     `select o.tenant_id as tenant, o.node_id as node, sum(o.seq - coalesce(b.seq, 0))::int8 as commits
-    from hayloft.origin o join (select tenant_id, incarnation from hayloft.incarnation where cause = 'restored') l on l.tenant_id = o.tenant_id
+    from hayloft.origin o join (select distinct on (tenant_id) tenant_id, incarnation from hayloft.incarnation where cause = 'restored'
+        order by tenant_id, ended_at desc) l on l.tenant_id = o.tenant_id
       left join hayloft.restored_origin b on b.tenant_id = o.tenant_id and b.incarnation = l.incarnation and b.origin = o.incarnation
     where o.seq > coalesce(b.seq, 0) and o.node_id <> (select node_id from hayloft.replica)
     group by o.tenant_id, o.node_id order by o.tenant_id, o.node_id`,
@@ -65,10 +66,13 @@ export async function readRecovery(session: SqlSession): Promise<RecoveryReport>
     `select tenant_id as tenant, node_id as node, origin, from_seq as "fromSeq", to_seq as "toSeq" from hayloft.gap order by tenant_id, origin, from_seq`,
   );
   const awaited = await session.query<RecoveryReport["awaited"][number]>(
-    `select p.tenant_id as tenant, coalesce(p.of_node, p.node_id) as node, max(p.last_contact_at) as "lastContactAt" from hayloft.peer p
-    where p.relation = 'child' group by 1, 2
-    having coalesce(max(p.last_contact_at), '-infinity') < (select max(ended_at) from hayloft.incarnation i where i.tenant_id = p.tenant_id and i.cause = 'restored')
-    order by 1, 2`,
+    // One session carries the logs of two tenants, of which the shared one may be silent for weeks: who was here was here for both.
+    `select p.tenant_id as tenant, n.node, n.at as "lastContactAt" from hayloft.peer p
+      join (select coalesce(of_node, node_id) as node, max(last_contact_at) as at from hayloft.peer where relation = 'child' group by 1) n
+        on n.node = coalesce(p.of_node, p.node_id)
+    where p.relation = 'child' and coalesce(n.at, '-infinity')
+      < (select max(ended_at) from hayloft.incarnation i where i.tenant_id = p.tenant_id and i.cause = 'restored')
+    group by 1, 2, 3 order by 1, 2`,
   );
   return { logs: logs.rows, children: children.rows, sent: sent.rows, gone: gone.rows, awaited: awaited.rows };
 }

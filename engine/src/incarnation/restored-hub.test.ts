@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { eventually, Harbour, type HarbourReplica, tenant } from "../replica/testing/harbour.ts";
+import { beginRecovery } from "./find-lost.ts";
 import { readRecovery } from "./read-recovery.ts";
 import { jot, notes, RestorableHub, seen, ServerHold, Ship, sight } from "./test-copies.ts";
 
@@ -90,6 +91,16 @@ describe("F-E5 a hub whose database is set back", () => {
     expect(report.children.map(({ node }) => node).toSorted()).toEqual([north.identity.nodeId, south.identity.nodeId].toSorted());
     expect(report.children.reduce((sum, { rowsRestored }) => sum + rowsRestored, 0)).toBeGreaterThanOrEqual(4);
     expect(report.gone).toEqual([]);
+    // Of the tenant that all read nobody had anything new, and both were here.
+    expect(report.awaited).toEqual([]);
+    expect(report.sent.length).toBeGreaterThan(0);
+    // Of several restores the last one counts.
+    await north.stop();
+    await south.stop();
+    await beginRecovery(restored.hub.database, false);
+    const again = await readRecovery(restored.hub.database);
+    expect(again.sent).toEqual([]);
+    expect(again.awaited.filter((node) => node.tenant === tenant)).toHaveLength(2);
   });
 
   it("S9.4 gets back what others wrote in rows that the child has changed since", async () => {

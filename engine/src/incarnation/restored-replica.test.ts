@@ -61,6 +61,8 @@ describe("F-C7 a replica that is set back to an older image", () => {
     await sight(back, "d1");
     await agree([site.hub, back], "a1 a2 b1 b2 b3 c1 c2 d1", "diary=alone log=hub");
     expect(await lives(back)).toEqual([{ cause: "rewound", reissued: 3 }]);
+    const begun = harbour.events.filter(({ event }) => event === "incarnation-begun");
+    expect(begun.map(({ details }) => details["cause"])).toEqual(["rewound"]);
     // Who waits for a commit knows it by the name that it had when it was written.
     if (receipt === null) throw new Error("nothing was written");
     expect(await receipt.until("top", { deadlineMs: 15_000 })).toEqual({ outcome: "applied", code: null });

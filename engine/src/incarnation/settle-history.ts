@@ -3,6 +3,7 @@ import type { ChainPoint, HistoryCheck } from "../replica/replica-storage.ts";
 import type { Database, SqlSession } from "../store/database.ts";
 import { beginIncarnations, type IncarnationCause, lockParents } from "./begin-incarnation.ts";
 import { LIVES_MAX } from "./chain-points.ts";
+import { settleFormerLives } from "./former-life.ts";
 
 interface OwnLog {
   readonly incarnation: string;
@@ -24,14 +25,15 @@ interface Life {
  * Compares what the parent has of our log with ours; `ReplicaStorage.settleHistory` says what holds. What a parent has lost goes up
  * again, as far as the log holds it.
  */
-export async function settleHistory(database: Database, check: HistoryCheck): Promise<number | null> {
+export async function settleHistory(database: Database, check: HistoryCheck): Promise<number | IncarnationCause> {
   return await database.transaction(async (tx) => {
     await lockParents(tx);
+    await settleFormerLives(tx, check);
     const log = await readOwnLog(tx, check);
     const cause = causeOf(log, check);
     if (cause !== null) {
       await beginIncarnations(tx, { cause, hasParent: true });
-      return null;
+      return cause;
     }
     const taken = takenPosition(log, await readLives(tx, check.tenant), check);
     return Math.max(log.pruned, Math.min(taken, log.acknowledged));

@@ -40,10 +40,10 @@ export interface Hold {
 
 /** PGlite in a directory. */
 export class DirectoryHold implements Hold {
-  readonly #directory: string;
+  readonly directory: string;
 
   private constructor(directory: string) {
-    this.#directory = directory;
+    this.directory = directory;
   }
 
   static async make(): Promise<DirectoryHold> {
@@ -51,12 +51,12 @@ export class DirectoryHold implements Hold {
   }
 
   async open(): Promise<Database> {
-    return await openPgliteDatabase({ dataDir: this.#directory, durable: false });
+    return await openPgliteDatabase({ dataDir: this.directory, durable: false });
   }
 
   async copy(): Promise<DirectoryHold> {
     const directory = await tempDir();
-    cpSync(path.join(this.#directory, "pgdata"), path.join(directory, "pgdata"), { recursive: true });
+    cpSync(path.join(this.directory, "pgdata"), path.join(directory, "pgdata"), { recursive: true });
     return new DirectoryHold(directory);
   }
 }

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type MemoryFarm, openMemoryFarm } from "../apply/memory-farm.ts";
-import { TENANT, type TestReplica } from "../apply/test-replica.ts";
+import { exchange, TENANT, type TestReplica } from "../apply/test-replica.ts";
 import { freshPglite } from "../testing/fresh-pglite.ts";
 import { listLosses } from "./list-losses.ts";
+import { undoLoss } from "./undo-loss.ts";
 
 const losses = async (replica: TestReplica, table: string, row: string): Promise<readonly unknown[]> =>
   (await listLosses(replica.database, { tenant: TENANT, table, key: [row] })).entries.map(({ id, column, rule, lost }) => [
@@ -94,6 +95,17 @@ it("of a row that one transaction deletes and inserts again nothing is lost that
   for (const table of tables) expect([table, await lostOf(table, "fourth")]).toEqual([table, []]);
 });
 
+it("what one transaction saw of a column counts by itself, whatever its earlier statements replaced", async () => {
+  const { edge, tablet, settle } = farm;
+  await each(edge, "eighth", INSERT);
+  await settle();
+  await each(tablet, "eighth", "update $table set name = 'seen' where id = $1");
+  const heads = "update $table set heads = heads + 1 where id = $1";
+  await together(tablet, "eighth", heads, "update $table set name = 'replaced' where id = $1");
+  await settle();
+  for (const table of tables) expect([table, await lostOf(table, "eighth")]).toEqual([table, []]);
+});
+
 it("of a row that one transaction changes and deletes the delete alone can lose", async () => {
   const { cloud, edge, tablet, settle } = farm;
   await each(edge, "fifth", INSERT);
@@ -104,4 +116,40 @@ it("of a row that one transaction changes and deletes the delete alone can lose"
   expect(await lostOf("pen", "fifth")).toEqual([tombstone("$deleted", null)]);
   expect(await lostOf("gate", "fifth")).toEqual([tombstone("name", "after the delete")]);
   expect(await lostOf("herd", "fifth")).toEqual([tombstone("$deleted", null)]);
+});
+
+/** A row of 3 heads to which the tablet adds 5 and the hub 1; the edge has seen the hub's when it deletes the row. */
+async function deleteKnowingOne(row: string): Promise<void> {
+  const { cloud, edge, tablet, settle } = farm;
+  await each(edge, row, INSERT);
+  await settle();
+  await each(tablet, row, "update $table set heads = heads + 5 where id = $1");
+  await each(cloud, row, "update $table set heads = heads + 1 where id = $1");
+  await exchange(edge, cloud);
+  await each(edge, row, "delete from $table where id = $1");
+}
+
+it("what was added apart from a delete is lost by itself, whichever of the two comes first, and what the delete knew is not", async () => {
+  const { cloud, tablet, settle } = farm;
+  await deleteKnowingOne("sixth");
+  await settle();
+  expect(await lostOf("pen", "sixth")).toEqual([tombstone("heads", "5")]);
+  expect(await lostOf("gate", "sixth")).toEqual([tombstone("heads", "5")]);
+  // The sum was kept with the lost difference in it.
+  const [lost] = (await listLosses(cloud.database, { tenant: TENANT, table: "pen", key: ["sixth"] })).entries;
+  await undoLoss(cloud.database, cloud.catalog, { tenant: TENANT, id: lost?.id ?? "" });
+  await settle();
+  expect(await tablet.sql("select heads from pen where id = 'sixth'")).toEqual([{ heads: 9 }]);
+});
+
+it("and is no longer lost when somebody brings the row back", async () => {
+  const { cloud, edge, settle } = farm;
+  await deleteKnowingOne("seventh");
+  await exchange(edge, cloud);
+  await each(cloud, "seventh", INSERT);
+  await settle();
+  for (const table of tables) {
+    expect([table, await lostOf(table, "seventh")]).toEqual([table, []]);
+    expect(await cloud.sql(`select heads from ${table} where id = 'seventh'`)).toEqual([{ heads: 8 }]);
+  }
 });

@@ -1,5 +1,5 @@
 import type { CellText, Commit } from "../commit/commit.ts";
-import type { CellWrite, JoinedRow, Loser } from "../merge/join-rows.ts";
+import type { CellWrite, Loser, RowLosses } from "../merge/row-losses.ts";
 
 /** A value that lost, and the commit that brought it or overwrote it; null when the authority's row did. */
 export interface CommitLoser {
@@ -36,7 +36,7 @@ export class LossBook {
   readonly #merged = new Set<Commit>();
 
   /** Takes in what one row's merge said. `isTruth`: the row is the authority's and no commit of anybody. */
-  add(commit: Commit, joined: Omit<JoinedRow, "state">, isTruth: boolean): void {
+  add(commit: Commit, joined: RowLosses, isTruth: boolean): void {
     for (const loser of joined.losers) this.lose(isTruth ? null : commit, loser);
     for (const write of joined.superseded) this.#superseded.set(writeName(write), write);
     for (const standing of joined.standing) this.#net.set(writeName(standing), { standing });

@@ -1,6 +1,6 @@
 import { uuidOfHash } from "../catalog/derived-id.ts";
 import type { Sha256 } from "../commit/sha256.ts";
-import type { CellWrite } from "../merge/join-rows.ts";
+import type { CellWrite } from "../merge/row-losses.ts";
 
 /**
  * The id of a journal entry, a uuid v8: it names the write that lost, by table, key, column, stamp and node, and nothing else.

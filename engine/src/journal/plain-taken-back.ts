@@ -1,7 +1,7 @@
 import { keyParts } from "../apply/row-store.ts";
 import { keyVectors, rowKeyOf, selectByKeySql, type TextRow } from "../apply/table-sql.ts";
 import type { Change } from "../commit/commit.ts";
-import type { Loser } from "../merge/join-rows.ts";
+import type { Loser } from "../merge/row-losses.ts";
 import { rowKeys, rowValues, takenBack } from "../merge/row-change.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import type { SqlSession } from "../store/database.ts";

@@ -1,5 +1,5 @@
 import { compareStamps, type Register, type Stamp } from "../merge/register.ts";
-import type { Loser } from "../merge/join-rows.ts";
+import type { Loser } from "../merge/row-losses.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import { isPresent, type RowState } from "../merge/row-state.ts";
 

@@ -122,12 +122,16 @@ const cellsOf = (plan: RowPlan, row: TextRow): Readonly<Record<string, CellText>
 const parseCells = (row: LossRow): Readonly<Record<string, CellText>> =>
   JSON.parse(row.loser_value ?? "{}") as Readonly<Record<string, CellText>>;
 
-/** The row is gone: it is inserted again from what was kept of it, with the lost value in its place. */
+/**
+ * The row is gone: it is inserted again from what was kept of it, with the lost value in its place. A value that is made of operations was
+ * kept with the lost one in it.
+ */
 async function bringBack({ tx, plan, row }: Work): Promise<Replaced> {
   const kept = row.column_name === "$row" ? parseCells(row) : await keptCells(tx, row);
   if (kept === null) throw refused(row, "the row is gone and nothing was kept of it");
   const cells = new Map(Object.entries(kept).filter(([name]) => plan.cellColumns.includes(name)));
-  if (row.column_name !== "$row") cells.set(row.column_name, row.loser_value);
+  if (row.column_name !== "$row" && plan.memory.get(row.column_name)?.addsUp !== true)
+    cells.set(row.column_name, row.loser_value);
   await tx.query(insertSql(plan, [...plan.table.primaryKey, ...cells.keys()], `(${primaryKeyList(plan)}) do nothing`), [
     ...keyVectors(plan, row.tenant_id, [row.row_key]),
     ...[...cells.values()].map((value) => [value]),

@@ -107,6 +107,15 @@ describe("the lens of a catalog", () => {
     });
   });
 
+  it("F-F1 what a delete had seen goes through whole", () => {
+    const node = "01890a5d-ac96-774b-bcce-000000000008";
+    const gone = { tenant_id: "t", id: "n", $ops: JSON.stringify({ $at: 2, $seen: { [node]: "9" } }) };
+    const seen = (name: string): string => JSON.stringify({ $row: ["1", "n"], [name]: ["2", "n"], [node]: ["9", node] });
+    const newest = { table: "note", ...gone, $seen: seen("words") };
+    expect(lower(1, change("note", "delete", { ...gone, $seen: seen("words") }))).toEqual({ ...newest, $seen: seen("body") });
+    expect(lift(1, change("note", "delete", { ...gone, $seen: seen("body") }))).toEqual(newest);
+  });
+
   it("F-F1 through two versions at once is the same as one by one, both ways", () => {
     const middle = catalogLens(second);
     const rows = [

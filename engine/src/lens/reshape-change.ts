@@ -22,7 +22,8 @@ export function removeColumn(change: Change, column: string): Change | null {
 }
 
 export function renameColumn(change: Change, from: string, to: string): Change {
-  if (!change.columns.includes(from) && columnOf(change, STAMPS_COLUMN) === undefined) return change;
+  // A delete has the key's columns alone, and says of the others what it saw.
+  if (![from, STAMPS_COLUMN, SEEN_COLUMN].some((name) => change.columns.includes(name))) return change;
   return mapPseudo(
     { ...change, columns: change.columns.map((name) => (name === from ? to : name)) },
     (names) => names.map((name) => (name === from ? to : name)),
@@ -84,10 +85,12 @@ function mapPseudo(
   return { ...change, values };
 }
 
-/** Maps the columns of one row's operations; null when none is left. */
+/** Maps the columns of one row's operations; null when none is left. What a delete had seen stays. */
 function mapOps(text: CellText, map: (ops: Document) => Document): CellText {
   if (text === null) return null;
-  const mapped = map(JSON.parse(text) as Document);
+  const ops = JSON.parse(text) as Document;
+  if (Object.keys(ops).every((name) => name.startsWith("$"))) return text;
+  const mapped = map(ops);
   return Object.keys(mapped).every((name) => name.startsWith("$")) ? null : JSON.stringify(mapped);
 }
 

@@ -8,7 +8,7 @@ import type { SqlSession } from "../store/database.ts";
 import type { CommitRow } from "./commit-row.ts";
 import { keepForeign } from "./keep-foreign.ts";
 import { readPlacedChanges } from "./rename-changes.ts";
-import { liftRow } from "./unacknowledged.ts";
+import { liftRow } from "./walk-changes.ts";
 
 /**
  * Children may have what we wrote under the old stamps. Through the log they get the rows anew, commit by commit: what each wrote is

@@ -69,6 +69,25 @@ eachDatabase("care of the log", (open) => {
     await Promise.all([cloud.close(), edge.close()]);
   });
 
+  it("F-D1 a child that comes and takes nothing holds the log back for a while, not for ever", async () => {
+    const cloud = await TestReplica.open(open, "cloud");
+    const edge = await TestReplica.open(open, "edge");
+    await cloud.sql(BARN, ["b1", "Barn one"]);
+    await exchange(edge, cloud);
+    await cloud.sql(BARN, ["b2", "Barn two"]);
+    await cloud.sql(BARN, ["b3", "Barn three"]);
+    const [head] = await cloud.storage.heads([TENANT]);
+    const taken = (await edge.storage.receivedCursors(cloud.nodeId)).find(({ tenant }) => tenant === TENANT)?.position;
+    const prune = async (stuck: object): Promise<unknown> => {
+      const options = { olderThanMs: -60_000, nowMs: Date.now(), hasParent: false, ...stuck };
+      return (await pruneLog(cloud.database, cloud.catalog, options)).find(({ tenant }) => tenant === TENANT)?.position;
+    };
+    expect(await prune({})).toBe(taken);
+    expect(await prune({ childStuckMs: -60_000 })).toBe(head?.position);
+    await expect(pullDown(edge, cloud)).rejects.toThrow("behind-horizon");
+    await Promise.all([cloud.close(), edge.close()]);
+  });
+
   it("a log is read in slices of limited rows and bytes, and a large commit goes alone", async () => {
     const edge = await TestReplica.open(open, "edge");
     const cloud = await TestReplica.open(open, "cloud");

@@ -13,6 +13,11 @@ export interface PruneOptions {
    * without end. Default 30 days.
    */
   readonly unsafeKeptMs?: number;
+  /**
+   * How long, in ms, a commit waits for a child that comes and never takes it: one that is stuck would make the log grow without end. It takes a
+   * snapshot when it goes on. Default 90 days.
+   */
+  readonly childStuckMs?: number;
   /** True when this replica dials a parent: nothing is pruned before the parent has acknowledged it. */
   readonly hasParent: boolean;
 }
@@ -30,11 +35,12 @@ export interface PrunedLog {
 const OUTCOME_KEPT_MS = 365 * 86_400_000;
 const CHILD_ABSENT_MS = 30 * 86_400_000;
 const UNSAFE_KEPT_MS = 30 * 86_400_000;
+const CHILD_STUCK_MS = 90 * 86_400_000;
 /** What a child began to send in parts and did not go on with for so long is dropped; it begins again. */
 const STAGED_MS = 7 * 86_400_000;
 
 /**
- * Deletes commits that are older than the retention, acknowledged by the parent and by every child that was lately here, and safe where the
+ * Deletes commits that are older than the retention, acknowledged by the parent and by every child that was lately here and is not stuck, and safe where the
  * parent says how far that is,
  * and the tombstones and told outcomes of that age, and parts of commits that nobody went on with for a week. Readers behind the new horizon get `behind-horizon` and take a snapshot.
  */
@@ -66,15 +72,20 @@ async function pruneTenant(tx: SqlSession, catalog: Catalog, tenant: string, opt
         (select greatest(min(case when p.safe_incarnation = h.incarnation then p.safe_position else 0 end),
             (select max(old.position) from hayloft.commit old where old.tenant_id = $1 and old.sealed_at < $5::timestamptz))
           from hayloft.peer p join hayloft.head h on h.tenant_id = p.tenant_id
-          where p.tenant_id = $1 and p.relation = 'parent' and p.acked_incarnation = h.incarnation and p.safe_position is not null),
-        (select min(coalesce(p.acked_position, 0)) from hayloft.peer p join hayloft.head h on h.tenant_id = p.tenant_id
-          where p.tenant_id = $1 and p.relation = 'child' and p.acked_incarnation = h.incarnation and p.last_contact_at >= $3::timestamptz))`,
+          where p.tenant_id = $1 and p.relation = 'parent' and p.acked_incarnation = h.incarnation and p.safe_position is not null
+          having count(*) > 0),
+        (select greatest(min(coalesce(p.acked_position, 0)),
+            (select max(old.position) from hayloft.commit old where old.tenant_id = $1 and old.sealed_at < $6::timestamptz))
+          from hayloft.peer p join hayloft.head h on h.tenant_id = p.tenant_id
+          where p.tenant_id = $1 and p.relation = 'child' and p.acked_incarnation = h.incarnation and p.last_contact_at >= $3::timestamptz
+          having count(*) > 0))`,
     [
       tenant,
       before,
       new Date(options.nowMs - (options.childAbsentMs ?? CHILD_ABSENT_MS)),
       options.hasParent,
       new Date(options.nowMs - (options.unsafeKeptMs ?? UNSAFE_KEPT_MS)),
+      new Date(options.nowMs - (options.childStuckMs ?? CHILD_STUCK_MS)),
     ],
   );
   const position = rows[0]?.position ?? 0;

@@ -10,6 +10,7 @@ import { noteRestamps } from "../journal/note-restamps.ts";
 import { storeOutcome } from "../receipt/outcomes.ts";
 import type { AckRecord, CommitOutcome } from "../replica/replica-storage.ts";
 import type { Database, SqlSession } from "../store/database.ts";
+import { LaterRows } from "./later-rows.ts";
 import { recordSafePosition } from "./safe-position.ts";
 import { changeOfRow, COMMIT_COLUMNS, type ChangeRow, commitOfRow, type CommitRow } from "./commit-row.ts";
 
@@ -33,12 +34,36 @@ export async function recordAcknowledgement(database: Database, env: ReplicaEnvi
     if (env.hasParent) await recordSafePosition(tx, ack);
     if (ack.top) await raiseTopSeqs(tx, ack.tenant, before, ack.position);
     // The last first, as when undoing: a row goes before the row that it refers to, and comes back after it.
-    for (const outcome of ack.outcomes.toReversed()) await takeOutcome(tx, env, ack, outcome);
+    const later = new LaterRows(tx, env, ack);
+    const news = await newOutcomes(tx, ack);
+    for (const outcome of news.toReversed()) await takeOutcome(tx, env, ack, outcome, later);
     if (purge) await purgeDue(tx, env, ack.peer, ack.tenant);
-    if (ack.outcomes.length > 0) await linkOwnCauses(tx, ack.tenant);
+    if (news.length > 0) await linkOwnCauses(tx, ack.tenant);
     // What the answers took away, or was purged, may be what held up a taking-away of the parent's.
-    if (purge || ack.outcomes.length > 0) await releaseAll(tx, env, ack.tenant, await heldTakings(tx, ack.tenant));
+    if (purge || news.length > 0) await releaseAll(tx, env, ack.tenant, await heldTakings(tx, ack.tenant));
   });
+}
+
+/**
+ * The outcomes that are not known here yet, in their order. A parent tells those of the last commits again whenever a session begins. Of a commit of
+ * which two acknowledgements speak that are recorded together the later word counts.
+ */
+async function newOutcomes(tx: SqlSession, { tenant, outcomes }: AckRecord): Promise<readonly CommitOutcome[]> {
+  if (outcomes.length === 0) return [];
+  const latest = [...new Map(outcomes.map((outcome) => [`${outcome.origin} ${String(outcome.seq)}`, outcome])).values()];
+  const { rows } = await tx.query<{ place: number }>(
+    `select told.place from unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[]) with ordinality as told (origin, seq, outcome, code, place)
+    where not exists (select from hayloft.outcome o where o.tenant_id = $1 and o.origin = told.origin and o.seq = told.seq
+      and o.outcome = told.outcome and o.code is not distinct from told.code) order by told.place`,
+    [
+      tenant,
+      latest.map(({ origin }) => origin),
+      latest.map(({ seq }) => seq),
+      latest.map(({ outcome }) => outcome),
+      latest.map(({ code }) => code),
+    ],
+  );
+  return rows.flatMap(({ place }) => latest[place - 1] ?? []);
 }
 
 /** Returns the position acknowledged before, and whether rows wait for this to be purged. */
@@ -92,7 +117,13 @@ async function raiseTopSeqs(tx: SqlSession, tenant: string, after: number, upTo:
   );
 }
 
-async function takeOutcome(tx: SqlSession, env: ReplicaEnvironment, ack: AckRecord, outcome: CommitOutcome): Promise<void> {
+async function takeOutcome(
+  tx: SqlSession,
+  env: ReplicaEnvironment,
+  ack: AckRecord,
+  outcome: CommitOutcome,
+  later: LaterRows,
+): Promise<void> {
   const { tenant } = ack;
   const { origin, seq, code } = outcome;
   const found = await tx.query<CommitRow>(
@@ -100,11 +131,6 @@ async function takeOutcome(tx: SqlSession, env: ReplicaEnvironment, ack: AckReco
     [tenant, origin, seq],
   );
   const [row] = found.rows;
-  const known = await tx.query<{ outcome: string; code: string | null }>(
-    `select outcome, code from hayloft.outcome where tenant_id = $1 and origin = $2::uuid and seq = $3::bigint`,
-    [tenant, origin, seq],
-  );
-  if (known.rows[0]?.outcome === outcome.outcome && known.rows[0].code === code) return;
   await storeOutcome(tx, { tenant, origin, seq }, { outcome: outcome.outcome, code, peer: row?.via ?? null, toldPosition: null });
   const ended = endedAs(outcome);
   if (ended !== null) await closeHeld(tx, tenant, outcome, ended);
@@ -113,7 +139,7 @@ async function takeOutcome(tx: SqlSession, env: ReplicaEnvironment, ack: AckReco
     // An acknowledgement in several frames names the position of its last: what is later than this commit counts from the commit.
     const position = Math.max(ack.position, row?.position ?? 0);
     const judged = row === undefined ? null : { stamp: BigInt(row.stamp), node: row.node_id };
-    await applyTruth(tx, env, { ...ack, position }, outcome, judged);
+    await applyTruth(tx, env, { ...ack, position }, outcome, judged, later);
   }
   if (code === "clock-ahead" && row !== undefined) await noteTakenRestamp(tx, env, tenant, row, outcome);
 }

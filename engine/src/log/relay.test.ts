@@ -147,6 +147,55 @@ eachDatabase("relay", (open) => {
     await close();
   });
 
+  it("durability D4: an edge says it of a tablet's log when its own is safe, and not while it holds a commit of the tablet", async () => {
+    const { cloud, edge, tablet, close } = await tree(open);
+    await tablet.database.script("alter table note drop constraint note_tenant_id_barn_id_fkey");
+    const insert = "insert into note (tenant_id, id, barn_id, title) values ('t1', $1, $2, 'n')";
+    const headOf = async (replica: TestReplica) => (await replica.storage.heads([TENANT]))[0] ?? { incarnation: "", position: 0 };
+    /** The hub tells the edge of its second site. */
+    const tell = async (safe: number): Promise<void> => {
+      const { incarnation } = await headOf(edge);
+      const ack = {
+        peer: cloud.nodeId,
+        tenant: TENANT,
+        incarnation,
+        position: safe,
+        level: "D4",
+        top: true,
+        outcomes: [],
+        safe,
+      } as const;
+      await edge.storage.recordAcknowledgement(ack);
+    };
+    const safeOfTablet = async (): Promise<number | undefined> => (await pushUp(tablet, edge)).safe;
+    await tablet.sql(insert, [newId(), "b1"]);
+    expect(await safeOfTablet()).toBeUndefined();
+    await pushUp(edge, cloud);
+    const first = (await headOf(edge)).position;
+    await tablet.sql(insert, [newId(), "b1"]);
+    await pushUp(tablet, edge);
+    await pushUp(edge, cloud);
+    // The edge learns it of a time when it did not have the second one.
+    await tell(first);
+    expect(await safeOfTablet()).toBeUndefined();
+    await tell((await headOf(edge)).position);
+    expect(await safeOfTablet()).toBe((await headOf(tablet)).position);
+
+    const before = (await headOf(tablet)).position;
+    await tablet.sql(insert, [newId(), "b7"]);
+    await tablet.sql(insert, [newId(), "b1"]);
+    await pushUp(tablet, edge);
+    await pushUp(edge, cloud);
+    await tell((await headOf(edge)).position);
+    expect(await safeOfTablet()).toBe(before);
+    await cloud.sql(BARN, ["b7", "Barn seven"]);
+    await pullDown(edge, cloud);
+    await pushUp(edge, cloud);
+    await tell((await headOf(edge)).position);
+    expect(await safeOfTablet()).toBe((await headOf(tablet)).position);
+    await close();
+  });
+
   it("the hub's log keeps only what flows down, so that telemetry is not stored twice", async () => {
     const { cloud, edge, close } = await tree(open);
     await edge.sql("insert into reading select 't1', gen_random_uuid(), 'b1', 1, 'e' || n, now() from generate_series(1, 50) n");

@@ -1,5 +1,5 @@
 import { beginApplying, type ReplicaEnvironment } from "../apply/apply-environment.ts";
-import { startClock, stampOfMs, tickClock } from "../clock/hybrid-clock.ts";
+import { COPY_COUNTER_BITS, startClock, stampOfMs, tickClock } from "../clock/hybrid-clock.ts";
 import { commitHashOf, firstPreviousHash } from "../commit/commit-hash.ts";
 import type { Change, Commit } from "../commit/commit.ts";
 import { itemsOf, type Json, membersOf } from "../merge/memory/memory.ts";
@@ -14,7 +14,8 @@ import { COMMIT_COLUMNS, type ChangeRow, type CommitRow } from "./commit-row.ts"
 import { hex } from "./keep-foreign.ts";
 import { correctChildren } from "./correct-children.ts";
 import { type PlacedChange, readPlacedChanges, renameChanges } from "./rename-changes.ts";
-import { acknowledgedPosition, liftRow } from "./unacknowledged.ts";
+import { acknowledgedPosition } from "./unacknowledged.ts";
+import { liftRow } from "./walk-changes.ts";
 
 interface Restamped {
   readonly row: CommitRow;
@@ -49,10 +50,13 @@ export async function restampUnacknowledged(
       `select skew_ms from hayloft.peer where node_id = $1::uuid and tenant_id = $2`,
       [peer, tenant],
     );
+    const salt = await tx.query<{ copy: number }>(
+      `select stamp_salt / ${String(1n << COPY_COUNTER_BITS)} as copy from hayloft.replica`,
+    );
     const trueMs = nowMs + (skew.rows[0]?.skew_ms ?? 0);
     const limit = stampOfMs(trueMs + env.clockAheadMsMax);
     const start = await lastOtherStamp(tx, tenant, { origin, after, limit });
-    const restamped = await restamp(tx, env, tenant, own.rows, { start, nowMs: trueMs, limit });
+    const restamped = await restamp(tx, env, tenant, own.rows, { start, nowMs: trueMs, limit, copy: salt.rows[0]?.copy ?? 0 });
     await storeCommits(tx, tenant, restamped);
     await correctRowStates(tx, env, tenant, restamped);
     await renameLosses(
@@ -138,6 +142,8 @@ interface RestampFrom {
   readonly nowMs: number;
   /** What is beyond it is from the future. */
   readonly limit: bigint;
+  /** Whose part of the counter they are in. */
+  readonly copy: number;
 }
 
 /**
@@ -155,7 +161,7 @@ function newStamps(rows: readonly CommitRow[], changes: readonly PlacedChange[],
     // What was seen of the columns that merge operations is said with these, and of others' writes only.
     const ops = latestOpsSeen(own, (stamp) => BigInt(stamp) > from.limit);
     const seen = cells > ops ? cells : ops;
-    const ticked = tickClock(seen > clock.last ? startClock(seen) : clock, from.nowMs);
+    const ticked = tickClock(seen > clock.last ? startClock(seen) : clock, from.nowMs, from.copy);
     clock = ticked.clock;
     return ticked.stamp;
   });

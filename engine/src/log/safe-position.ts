@@ -35,7 +35,10 @@ async function markReceived(tx: SqlSession): Promise<void> {
   );
 }
 
-/** Stores, at a child, up to where its log survives the loss of the parent's site; never back within an incarnation. */
+/**
+ * Stores, at a child, up to where its log survives the loss of the parent's site; never back within an incarnation. A child that has
+ * children itself knows by that what of theirs does.
+ */
 export async function recordSafePosition(tx: SqlSession, { peer, tenant, incarnation, safe = 0 }: AckRecord): Promise<void> {
   if (safe === 0) return;
   const { affected } = await tx.query(
@@ -47,5 +50,47 @@ export async function recordSafePosition(tx: SqlSession, { peer, tenant, incarna
   await tx.query(
     `insert into hayloft.progress (tenant_id, kind, origin, up_to, level) values ($1, 'safe', $2::uuid, $3::bigint, 'D4') on conflict do nothing`,
     [tenant, incarnation, safe],
+  );
+  await passSafePositions(tx, { tenant, log: incarnation, safe });
+}
+
+/** A relay's own log, which has what came from its children, and up to where that is safe. */
+interface SafeLog {
+  readonly tenant: string;
+  readonly log: string;
+  readonly safe: number;
+}
+
+/**
+ * Afterwards the log of each child is safe up to where it was received when our own log ended at a position that is safe now. Of a child
+ * of which a commit is held here nothing new is marked: that commit is in no log of ours, so it is nowhere else.
+ */
+async function passSafePositions(tx: SqlSession, own: SafeLog): Promise<void> {
+  // A child whose changes are being applied right now is left for the next time. The locks come first: what is received is in our log
+  // by the time of the statements behind them.
+  const { rows } = await tx.query<{ node_id: string }>(
+    `select node_id from hayloft.peer where tenant_id = $1 and relation = 'child' and received_position is not null for update skip locked`,
+    [own.tenant],
+  );
+  const children = rows.map(({ node_id }) => node_id);
+  if (children.length === 0) return;
+  await reachMarks(tx, own, children);
+  await tx.query(
+    `update hayloft.peer p set marked_incarnation = p.received_incarnation, marked_position = p.received_position,
+      marked_log = h.incarnation, marked_log_position = h.position
+    from hayloft.head h where h.tenant_id = $1 and p.tenant_id = $1 and p.node_id = any($2::uuid[])
+      and p.marked_log is distinct from h.incarnation
+      and (p.safe_incarnation, p.safe_position) is distinct from (p.received_incarnation, p.received_position)
+      and not exists (select 1 from hayloft.quarantine q where q.tenant_id = $1 and q.peer = p.node_id and q.state = 'held')`,
+    [own.tenant, children],
+  );
+  await reachMarks(tx, own, children);
+}
+
+async function reachMarks(tx: SqlSession, { tenant, log, safe }: SafeLog, children: readonly string[]): Promise<void> {
+  await tx.query(
+    `update hayloft.peer set safe_incarnation = marked_incarnation, safe_position = marked_position, marked_log = null
+    where tenant_id = $1 and node_id = any($2::uuid[]) and marked_log = $3::uuid and marked_log_position <= $4::bigint`,
+    [tenant, children, log, safe],
   );
 }

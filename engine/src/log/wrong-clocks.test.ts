@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { BARN, exchange, pullDown, pushUp, TENANT, TestReplica } from "../apply/test-replica.ts";
-import { stampOfMs } from "../clock/hybrid-clock.ts";
+import { startClock, stampOfMs, tickClock } from "../clock/hybrid-clock.ts";
 import { isHayloftError } from "../error/hayloft-error.ts";
 import { newId } from "../identity/new-id.ts";
 import { notePeer } from "../replica/note-peer.ts";
@@ -148,6 +148,40 @@ eachDatabase("wrong clocks", (open) => {
     await second.sql("update note set title = 'of the second'");
     await settle(farm);
     await expectEqual(farm, "of the second");
+  });
+
+  it("F-C3 what a node wrote in the future in two lives of its log is taken under a stamp each", async () => {
+    const farm = await barn(open);
+    const { cloud, edge, tablet } = farm;
+    for (const replica of [edge, tablet]) await setAhead(replica);
+    const wrong = edge.over(edge.database, { nowMs: () => Date.now() + DAY_MS });
+    for (const title of ["one", "two"]) {
+      await tablet.sql("insert into note (tenant_id, id, barn_id, title) values ('t1', $1, 'b1', $2)", [newId(), title]);
+      const slice = await tablet.slice(edge, "up", 0);
+      await wrong.apply({ peer: tablet.nodeId, from: "child", grant: tablet.grant(), slice });
+      await tablet.sql("select hayloft.begin_incarnation('t1', (select seq from hayloft.head where tenant_id = 't1'), 'marker')");
+    }
+    await measured(edge, cloud);
+    await pushUp(edge, cloud);
+    const stamps = await cloud.sql(
+      "select count(*)::int as notes, count(distinct winner_stamp)::int as stamps from hayloft.loss where column_name = '$stamp'",
+    );
+    expect(stamps).toEqual([{ notes: 2, stamps: 2 }]);
+    await Promise.all(farm.all.map(async (replica) => await replica.close()));
+  });
+
+  it("F-C6 the database stamps as the clock does, each copy in its part of the counter", async () => {
+    const edge = await TestReplica.open(open, "edge");
+    const later = stampOfMs(Date.now() + DAY_MS);
+    const places = [0n, 1n, 254n, 255n, 256n, 1_791n, 1_792n, 2_046n, 2_047n, 2_048n, 65_279n, 65_280n, 65_534n, 65_535n];
+    for (const copy of [0, 1, 7, 255]) {
+      await edge.sql("update hayloft.replica set stamp_salt = $1", [copy * 256]);
+      for (const place of places) {
+        const [row] = await edge.sql("select hayloft.next_stamp($1)::text as stamp", [later + place]);
+        expect(BigInt(String(row?.["stamp"]))).toBe(tickClock(startClock(later + place), 0, copy).stamp);
+      }
+    }
+    await edge.close();
   });
 
   it("F-C5 F-C3 a clock that is known to be ahead stamps by the parent's time, also after a restart, and one that went back breaks no order", async () => {

@@ -198,6 +198,16 @@ describe("folding changes into rows", () => {
       overwritten.some(({ column, lost, loser }) => column === "title" && lost === "existing" && loser.value === "theirs"),
     ).toBe(true);
   });
+
+  it("names what lost to a value of the authority's that came out of two and that nobody wrote", () => {
+    const state = (value: string, stamp: bigint, node: string): RowState =>
+      stateOfChange(change(note, "update", { ...image, status: value }, "status"), 0, { stamp, node }, note);
+    const mine = state("held", 3n, "n1");
+    const truth = joinRowStates(note, mine, state("paused", 2n, "n2"));
+    expect(truth.cells.get("status")).toMatchObject({ value: "closed", stamp: 0n });
+    const { losers } = foldRow(note, ["r1"], mine, truth, { seen: null, isTruth: true });
+    expect(losers.map(({ column, lost, loser }) => [column, lost, loser.value])).toEqual([["status", "existing", "held"]]);
+  });
 });
 
 const bigints = (_: string, value: unknown): unknown => (typeof value === "bigint" ? value.toString() : value);

@@ -132,9 +132,14 @@ describe("monotone rules move one way", () => {
       { numRuns: 2_000 },
     );
   });
-  it("two branches of a lattice join where both lead to", () => {
+  it("two branches of a lattice join where both lead to, which neither wrote", () => {
     const at = (value: string, stamp: bigint): Register => ({ value, stamp, node: "n1" });
-    expect(joinMonotone(type("text"), lattice)(at("held", 5n), at("paused", 3n))).toEqual(at("closed", 5n));
+    const nobodys = { value: "closed", stamp: 0n, node: "" };
+    expect(joinMonotone(type("text"), lattice)(at("held", 5n), at("paused", 3n))).toEqual(nobodys);
+  });
+  it("the value of a lattice stays its writer's when a later one is behind it", () => {
+    const at = (value: string, stamp: bigint): Register => ({ value, stamp, node: "n1" });
+    expect(joinMonotone(type("text"), lattice)(at("closed", 3n), at("held", 5n))).toEqual(at("closed", 3n));
   });
   it("a value that is set once stays", () =>
     movesOneWay(texts, joinSetOnce, (after, before) => before === null || after !== null));

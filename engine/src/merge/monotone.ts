@@ -3,7 +3,7 @@ import type { ColumnRule, Lattice } from "../catalog/rule.ts";
 import type { CellText } from "../commit/commit.ts";
 import { compareValues } from "./compare-values.ts";
 import { joinLastWriterWins } from "./last-writer-wins.ts";
-import { compareRawValues, compareStamps, type Join, type Register } from "./register.ts";
+import { compareRawValues, type Join } from "./register.ts";
 
 type Order = Extract<ColumnRule, { readonly kind: "monotone" }>["order"];
 
@@ -50,11 +50,10 @@ function latticeJoin(reach: ReadonlyMap<string, ReadonlySet<string>>): (left: st
   };
 }
 
-const later = (left: Register, right: Register): Register => (compareStamps(left, right) >= 0 ? left : right);
-
 /**
- * `monotone` with a lattice: the join of both values, stamped with the later of both stamps, since the join may be a value
- * that neither wrote. The product of two joins, hence commutative, associative, idempotent and monotone.
+ * `monotone` with a lattice: the join of both values. The register is of whoever wrote that value, of two the later, so that it goes
+ * when that commit is taken back; of a value that neither wrote the stamp is unknown. A lexicographic product of a join and a
+ * maximum with a least element, hence commutative, associative, idempotent and monotone.
  */
 function joinByLattice({ lattice }: Lattice): Join {
   const reach = reachable(lattice);
@@ -67,9 +66,10 @@ function joinByLattice({ lattice }: Lattice): Join {
     return compareRawValues(left, right) >= 0 ? left : right;
   };
   return (left, right) => {
+    if (left.value === right.value) return joinLastWriterWins(left, right);
     const value = valueOf(left.value, right.value);
-    const { stamp, node } = later(left, right);
-    return { value, stamp, node };
+    if (value === left.value) return left;
+    return value === right.value ? right : { value, stamp: 0n, node: "" };
   };
 }
 

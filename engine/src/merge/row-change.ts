@@ -1,5 +1,5 @@
 import type { CellText, Change } from "../commit/commit.ts";
-import { EMPTY_MEMORY, joinSeen, type MemoryEntry, NOTHING_SEEN, type Seen } from "./memory/memory.ts";
+import { EMPTY_MEMORY, joinSeen, type MemoryEntry, NOTHING_SEEN } from "./memory/memory.ts";
 import { memoryRegister, registerWithout } from "./memory/memory-rule.ts";
 import { OPS_COLUMN, readOps } from "./memory/row-ops.ts";
 import { compareStamps, type Register, type Stamp, type Written } from "./register.ts";
@@ -140,42 +140,6 @@ export function withoutStamp(state: RowState, stamp: Stamp, plan: RowPlan): RowS
   if (state.inserted != null && isIt(state.inserted)) return { ...left, inserted: null };
   // A tombstone that is taken back takes what it had seen with it; the authority's answer says what others have deleted.
   return left.deleted === null && state.gone !== undefined ? { ...left, gone: NOTHING_SEEN } : left;
-}
-
-/** One change of a commit, and what is known of the row from before the commit. */
-export interface CommitSoFar {
-  readonly op: Change["op"];
-  readonly plan: RowPlan;
-  /** What those who had deleted the row before this commit had seen; absent: the commit has not touched the row yet. */
-  readonly goneBefore?: Seen | undefined;
-}
-
-/**
- * The state without what a later change of the same commit writes anew. All changes of a commit have one stamp, so the rules cannot
- * tell which came later; the commit's own order does. Columns that only move one way need no telling, and a value that was joined from
- * several may carry the commit's stamp: it stays when the commit comes again, as it does behind a snapshot.
- */
-export function withoutOverwritten(
-  state: RowState,
-  incoming: RowState,
-  written: Stamp,
-  { op, plan, goneBefore }: CommitSoFar,
-): RowState {
-  const isOurs = (stamp: Stamp | null | undefined): boolean => stamp != null && compareStamps(stamp, written) === 0;
-  const rewritten = [...state.cells].filter(([column, register]) => {
-    const { kind } = plan.ruleOf(column);
-    if (kind === "monotone" || kind === "setOnce" || register.memory !== undefined) return false;
-    return isOurs(register) && isOurs(incoming.cells.get(column));
-  });
-  const returns = op === "insert" && isOurs(state.deleted);
-  // What the commit inserts after its own delete that delete has not seen, and it took nothing away.
-  const ownGone = op === "insert" && state.gone !== undefined && (returns || goneBefore !== undefined) ? state.gone : null;
-  if (rewritten.length === 0 && !returns && ownGone === null) return state;
-  const cells = new Map(state.cells);
-  for (const [column] of rewritten) cells.delete(column);
-  const left = { ...state, cells, deleted: returns ? null : state.deleted };
-  if (ownGone === null) return left;
-  return { ...left, gone: goneBefore ?? new Map(ownGone).set(written.node, written.stamp - 1n) };
 }
 
 /** Which columns a change wrote; null when it does not say, that is all of them. */

@@ -1,19 +1,27 @@
 import { STAMP_MAX } from "../clock/hybrid-clock.ts";
 import type { Change } from "../commit/commit.ts";
 import { compareStamps, type Stamp } from "./register.ts";
-import { columnOf, SEEN_COLUMN } from "./row-change.ts";
+import { CHANGED_COLUMN, columnOf, SEEN_COLUMN } from "./row-change.ts";
 import type { RowPlan } from "./row-plan.ts";
 
-/** What the writer of a change saw in the row: the stamp of each column, and the tombstone. */
+/**
+ * What the writer of a change saw in the row: the stamp of each column, the tombstone, and of a delete per node the greatest stamp among the
+ * operations on the row's columns with memory.
+ */
 export interface Seen {
   readonly cells: ReadonlyMap<string, Stamp>;
   readonly deleted: Stamp | null;
+  readonly nodes: ReadonlyMap<string, bigint>;
 }
 
 /** What the writer of several changes saw before the first of them; null where none of them says. */
 export function joinRowSeen(first: Seen | null, next: Seen | null): Seen | null {
   if (first === null || next === null) return first ?? next;
-  return { cells: new Map([...next.cells, ...first.cells]), deleted: first.deleted ?? next.deleted };
+  return {
+    cells: new Map([...next.cells, ...first.cells]),
+    deleted: first.deleted ?? next.deleted,
+    nodes: new Map([...next.nodes, ...first.nodes]),
+  };
 }
 
 /** A `$seen` text, read. */
@@ -57,22 +65,28 @@ function isStampPair(value: unknown, latest: bigint): boolean {
   return NODE_PATTERN.test(node) || (node === "" && BigInt(stamp) === 0n);
 }
 
-/** Reads what the writer saw, row by row; null where the change does not say. Rows of one statement mostly say the same. */
+/**
+ * Reads what the writer saw, row by row; null where the change does not say. An update speaks of what it replaced, so of the columns that it
+ * changed alone. Rows of one statement mostly say the same.
+ */
 export function seenReader(change: Change, plan: RowPlan): (row: number) => Seen | null {
   const texts = columnOf(change, SEEN_COLUMN);
   if (texts === undefined) return () => null;
-  let lastText: string | null = null;
+  const isWhole = change.op !== "update" || plan.table.rule.kind === "monotoneRow";
+  const lists = isWhole ? undefined : columnOf(change, CHANGED_COLUMN);
+  let [lastText, lastList]: [string | null, string | null] = [null, null];
   let last: Seen | null = null;
   return (row) => {
     const text = texts[row] ?? null;
-    if (text === null || text === lastText) return text === null ? null : last;
-    lastText = text;
-    last = readSeen(text, plan);
+    const list = lists?.[row] ?? null;
+    if (text === null || (text === lastText && list === lastList)) return text === null ? null : last;
+    [lastText, lastList] = [text, list];
+    last = readSeen(text, plan, list === null ? plan.cellColumns : list.split(","));
     return last;
   };
 }
 
-function readSeen(text: string, plan: RowPlan): Seen {
+function readSeen(text: string, plan: RowPlan, columns: readonly string[]): Seen {
   const document = JSON.parse(text) as SeenDocument;
   const stampOf = (name: string): Stamp | null => {
     const pair = document[name];
@@ -81,12 +95,20 @@ function readSeen(text: string, plan: RowPlan): Seen {
   const whole = stampOf("$row");
   const cells = new Map<string, Stamp>();
   for (const column of plan.cellColumns) {
-    const stamp = stampOf(column) ?? whole;
+    const stamp = columns.includes(column) ? (stampOf(column) ?? whole) : null;
     if (stamp !== null) cells.set(column, stamp);
   }
   shareLatest(cells, plan);
-  return { cells, deleted: stampOf("$deleted") };
+  return { cells, deleted: stampOf("$deleted"), nodes: plan.memory.size === 0 ? NO_NODES : nodesOf(document) };
 }
+
+const NO_NODES: Seen["nodes"] = new Map();
+
+/** What is named by a node and no column. */
+const nodesOf = (document: SeenDocument): Seen["nodes"] =>
+  new Map(
+    Object.entries(document).flatMap(([name, [stamp]]) => (NODE_PATTERN.test(name) ? [[name, BigInt(stamp)] as const] : [])),
+  );
 
 /** As in a row's state: columns that win or lose together have the latest stamp among them. */
 function shareLatest(cells: Map<string, Stamp>, plan: RowPlan): void {

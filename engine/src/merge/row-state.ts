@@ -90,6 +90,15 @@ function readStamp(value: unknown): Stamp | null {
   return { stamp: BigInt(value[0]), node: value[1] };
 }
 
+/**
+ * The latest insert. Where capture wrote the document and names none, `$row` is it. `writeRowState` always names one, an unknown stamp
+ * where no insert has arrived yet: its `$row` may be the stamp of an update, which says nothing against a delete.
+ */
+function readInserted(document: Document): Stamp | null {
+  const inserted = readStamp(document["$inserted"] ?? document["$row"]);
+  return inserted === null || inserted.stamp === UNKNOWN_STAMP.stamp ? null : inserted;
+}
+
 const writeStamp = ({ stamp, node }: Stamp): StampText => [stamp.toString(), node];
 
 /**
@@ -116,7 +125,7 @@ export function readRowState(values: RowValues | null, documentText: string | nu
   }
   shareGroupStamp(cells, plan);
   const state = { cells, deleted: readStamp(document["$deleted"]) };
-  if (plan.table.deletes === "deleteWins") return { ...state, inserted: readStamp(document["$inserted"] ?? document["$row"]) };
+  if (plan.table.deletes === "deleteWins") return { ...state, inserted: readInserted(document) };
   return plan.table.deletes === "updateWins" ? { ...state, gone: seenOfJson(document[GONE_FIELD]) } : state;
 }
 
@@ -184,7 +193,8 @@ export function writeRowState(state: RowState, plan: RowPlan): string {
     }
   }
   if (state.deleted !== null) document["$deleted"] = writeStamp(state.deleted);
-  if (state.inserted != null) document["$inserted"] = writeStamp(state.inserted);
+  if (plan.table.deletes === "deleteWins" && (state.inserted != null || document["$row"] !== undefined))
+    document["$inserted"] = writeStamp(state.inserted ?? UNKNOWN_STAMP);
   if (state.gone !== undefined && state.gone.size > 0) document[GONE_FIELD] = seenJson(state.gone);
   if (!isPresent(state, plan))
     document["$cells"] = Object.fromEntries([...state.cells].map(([column, { value }]) => [column, value]));

@@ -7,7 +7,7 @@ import { naiveRow } from "../testing/naive-row.ts";
 import {
   differs,
   disagreement,
-  foldCommit,
+  foldStored,
   historyColumns,
   type RowCommit,
   runHistory,
@@ -44,7 +44,7 @@ const step: fc.Arbitrary<Step> = fc.record({
   from: fc.option(fc.nat({ max: 2 }), { nil: null, freq: 2 }),
   statements: fc.array(statement, { minLength: 1, maxLength: 3 }),
 });
-const runs = Number(env["HAYLOFT_ROW_RUNS"] ?? "60");
+const runs = Number(env["HAYLOFT_ROW_RUNS"] ?? "400");
 
 it.each(plans.map((plan) => [plan.table.deletes, plan] as const))(
   "O1 rows of every rule end as the definitions say, in whatever order and however often their commits arrive (%s)",
@@ -62,6 +62,26 @@ it.each(plans.map((plan) => [plan.table.deletes, plan] as const))(
   },
   1_800_000,
 );
+
+it.each(plans.map((plan) => [plan.table.deletes, plan] as const))(
+  "O1 an update of every column that arrives before its row's insert, and after a delete, ends as the definitions say (%s)",
+  (_deletes, plan) => {
+    const write = (columns: number, pick: number): Statement => ({ verb: "write", columns, pick });
+    const gone: Statement = { verb: "delete", columns: 0, pick: 0 };
+    const commits = runHistory(plan, [
+      { replica: 1, from: null, statements: [write(0, 0)] },
+      { replica: 0, from: null, statements: [write(0, 0), gone] },
+      { replica: 1, from: null, statements: [write(0b11_1111_1111, 29)] },
+    ]);
+    expect(commits.length).toBe(3);
+    for (const arrival of everyOrder(commits)) expect(disagreement(plan, commits, arrival)).toBe(null);
+  },
+);
+
+const everyOrder = (commits: readonly RowCommit[]): readonly (readonly RowCommit[])[] =>
+  commits.length === 0
+    ? [[]]
+    : commits.flatMap((first) => everyOrder(commits.filter((other) => other !== first)).map((rest) => [first, ...rest]));
 
 /** All statements of the small scope; an insert where the row is not there. */
 const scope: readonly (readonly Statement[])[] = [
@@ -81,7 +101,7 @@ function* everyEnd(plan: RowPlan, commits: readonly RowCommit[], state: RowState
     yield* everyEnd(
       plan,
       commits.filter((other) => other !== commit),
-      foldCommit(plan, state, commit),
+      foldStored(plan, state, commit),
     );
 }
 

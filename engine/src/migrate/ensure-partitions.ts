@@ -19,18 +19,37 @@ export async function ensurePartitions(
   toMs: number,
 ): Promise<readonly string[]> {
   const made: string[] = [];
-  for (const table of catalog.tables) {
-    if (table.partition === null) continue;
-    const present = new Set((await partitionsOf(session, table)).map((partition) => partition.name));
-    for (const month of monthsBetween(fromMs, toMs)) {
-      const name = monthPartition(table, month.fromDay);
-      if (present.has(name)) continue;
-      await makePartition(session, table, table.partition.by, name, month);
-      made.push(name);
-    }
-    if (isReplicated(table)) await guardPartitions(session, table);
+  const months = monthsBetween(fromMs, toMs);
+  for (const { table, partitions } of await partitioned(session, catalog)) {
+    const lacking = monthsLacking(table, partitions, months);
+    for (const { name, month } of lacking) await makePartition(session, table, table.partition?.by ?? "", name, month);
+    made.push(...lacking.map(({ name }) => name));
+    const unguarded = lacking.length > 0 || partitions.some(({ guarded }) => !guarded);
+    if (unguarded && isReplicated(table)) await guardPartitions(session, table);
   }
   return made;
+}
+
+/** True when `ensurePartitions` would change nothing. One statement, no transaction. */
+export async function hasPartitions(session: SqlSession, catalog: Catalog, fromMs: number, toMs: number): Promise<boolean> {
+  const months = monthsBetween(fromMs, toMs);
+  return (await partitioned(session, catalog)).every(
+    ({ table, partitions }) =>
+      monthsLacking(table, partitions, months).length === 0 &&
+      (!isReplicated(table) || partitions.every(({ guarded }) => guarded)),
+  );
+}
+
+function monthsLacking(
+  table: Table,
+  partitions: readonly Partition[],
+  months: readonly Month[],
+): readonly { readonly name: string; readonly month: Month }[] {
+  const present = new Set(partitions.map(({ name }) => name));
+  return months.flatMap((month) => {
+    const name = monthPartition(table, month.fromDay);
+    return present.has(name) ? [] : [{ name, month }];
+  });
 }
 
 /** The name of a table's partition for the month that starts on `fromDay` (`YYYY-MM-DD`). */
@@ -55,16 +74,30 @@ export function monthsBetween(fromMs: number, toMs: number): readonly Month[] {
 }
 
 interface Partition {
+  readonly table: string;
   readonly name: string;
   readonly guarded: boolean;
 }
 
-async function partitionsOf(session: SqlSession, table: Table): Promise<readonly Partition[]> {
+/** The catalog's partitioned tables with the partitions that they have. */
+async function partitioned(
+  session: SqlSession,
+  catalog: Catalog,
+): Promise<readonly { readonly table: Table; readonly partitions: readonly Partition[] }[]> {
+  const tables = catalog.tables.filter((table) => table.partition !== null);
+  if (tables.length === 0) return [];
+  const found = await partitionsOf(session, tables);
+  return tables.map((table) => ({ table, partitions: found.filter((partition) => partition.table === table.name) }));
+}
+
+async function partitionsOf(session: SqlSession, tables: readonly Table[]): Promise<readonly Partition[]> {
+  const names = tables.map(({ name }) => name);
   const found = await session.query<Partition>(
-    `select c.relname::text as name,
+    `select parent.name as table, c.relname::text as name,
        exists (select 1 from pg_trigger t where t.tgrelid = c.oid and t.tgname = 'hayloft_leaf') as guarded
-     from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = to_regclass($1) order by c.relname`,
-    [sqlName(table.name)],
+     from unnest($1::text[], $2::text[]) as parent (name, quoted)
+     join pg_inherits i on i.inhparent = to_regclass(parent.quoted) join pg_class c on c.oid = i.inhrelid order by c.relname`,
+    [names, names.map(sqlName)],
   );
   return found.rows;
 }
@@ -124,7 +157,7 @@ export async function guardPartitions(session: SqlSession, table: Table): Promis
     `Write to ${table.name} instead.`,
     table.name,
   ];
-  for (const partition of await partitionsOf(session, table)) {
+  for (const partition of await partitionsOf(session, [table])) {
     if (partition.guarded) continue;
     const leaf = sqlName(partition.name);
     await session.script(`CREATE TRIGGER hayloft_leaf BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON ${leaf} FOR EACH STATEMENT

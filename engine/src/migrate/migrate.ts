@@ -1,32 +1,24 @@
 import { catalogHash } from "../catalog/catalog-hash.ts";
 import type { Catalog } from "../catalog/catalog.ts";
-import { isReplicated } from "../catalog/table-facts.ts";
 import { sameBytes } from "../commit/commit-hash.ts";
 import { sha256 } from "../commit/sha256.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
 import { captureDdl } from "../sql/capture-ddl.ts";
-import { engineMigrations } from "../sql/engine-migrations.ts";
 import { defaultCommitLimits } from "../sql/record-change-ddl.ts";
-import type { CommitLimits } from "../sql/record-change-ddl.ts";
 import { sqlstateOf } from "../store/sql-error.ts";
 import type { Database, SqlSession } from "../store/database.ts";
-import { ensurePartitions, guardPartitions } from "./ensure-partitions.ts";
+import { captureHash } from "./capture-hash.ts";
+import { ensurePartitions } from "./ensure-partitions.ts";
+import type { MigrateOptions } from "./migrate-options.ts";
 import type { Migration } from "./migration.ts";
-import { checkMigrationNames, pendingMigrations } from "./pending-migrations.ts";
+import { checkMigrationNames } from "./pending-migrations.ts";
+import { type AppliedMigration, isUpToDate, partitionSpan, pendingOf } from "./up-to-date.ts";
 import { upgradeReplica } from "./upgrade-replica.ts";
+
+export type { MigrateOptions } from "./migrate-options.ts";
 
 /** The node of a database that is prepared for whichever node takes it over: an image, a template. */
 export const unownedNode = "00000000-0000-0000-0000-000000000000";
-
-export interface MigrateOptions {
-  readonly catalog: Catalog;
-  readonly migrations: readonly Migration[];
-  /** `unownedNode` prepares a database that the next node to migrate it owns. */
-  readonly nodeId: string;
-  readonly tier: string;
-  /** What one local transaction may change at most; default 1,000,000 rows and 256 MiB. */
-  readonly limits?: CommitLimits;
-}
 
 export interface MigrateResult {
   /** Names of the migrations that were applied now, the engine's first. */
@@ -39,7 +31,7 @@ const LOCK = 0x6861796c6f6674n;
 /**
  * Brings a database to the catalog: the engine's own migrations, the application's, and the generated triggers that
  * capture and guard writes. What the engine keeps of the rows follows the catalog's history. All of it is one transaction under a lock, so that a failure leaves everything as it was and
- * several processes may start at once. Running it again changes nothing. Rows that a migration writes are not captured,
+ * several processes may start at once. Running it again changes nothing, and is three statements that only read. Rows that a migration writes are not captured,
  * because every replica runs the same migrations.
  *
  * Throws `migration-invalid` (an applied migration was altered, removed or put before others, or the history does not reach
@@ -48,19 +40,14 @@ const LOCK = 0x6861796c6f6674n;
  */
 export async function migrate(database: Database, options: MigrateOptions): Promise<MigrateResult> {
   checkMigrationNames(options.migrations);
+  if (await isUpToDate(database, options)) return { applied: [] };
   return await database.transaction(async (tx) => {
     // Another migration may take long, and is worth waiting for.
     await tx.script("set local lock_timeout = 0");
     await tx.query("select pg_advisory_xact_lock($1)", [LOCK]);
     if (!(await isBootstrapped(tx))) await tx.script(bootstrap);
     const done = await appliedMigrations(tx);
-    const pending = [
-      ...pendingMigrations(engineMigrations, done.filter(isEngines)),
-      ...pendingMigrations(
-        options.migrations,
-        done.filter((item) => !isEngines(item)),
-      ),
-    ];
+    const pending = pendingOf(done, options.migrations);
     await checkOwner(tx, options, done.length > 0);
     if (done.length > 0) await takePossession(tx, options.nodeId);
     for (const migration of pending) await apply(tx, migration);
@@ -89,13 +76,6 @@ async function isBootstrapped(tx: SqlSession): Promise<boolean> {
   const { rows } = await tx.query<{ present: boolean }>("select to_regclass('hayloft.migration') is not null as present");
   return rows[0]?.present === true;
 }
-
-interface AppliedMigration {
-  readonly name: string;
-  readonly hash: Uint8Array;
-}
-
-const isEngines = (migration: AppliedMigration): boolean => migration.name.startsWith("hayloft_");
 
 async function appliedMigrations(tx: SqlSession): Promise<readonly AppliedMigration[]> {
   return (await tx.query<AppliedMigration>("select name, hash from hayloft.migration order by name")).rows;
@@ -165,25 +145,19 @@ async function describeReplica(tx: SqlSession, options: MigrateOptions): Promise
          is distinct from (excluded.node_id, excluded.catalog_version, excluded.catalog_hash)`,
     [options.nodeId, options.tier, catalog.name, catalog.version, catalogHash(catalog)],
   );
-  const ddl = captureDdl(catalog, options.tier, options.limits ?? defaultCommitLimits);
-  const hash = sha256(ddl);
+  const hash = captureHash(options);
   const [replica] = (await tx.query<{ capture_hash: Uint8Array | null }>("select capture_hash from hayloft.replica")).rows;
   const before = replica?.capture_hash ?? null;
   if (before !== null && sameBytes(before, hash)) return;
   try {
-    await tx.script(ddl);
+    await tx.script(captureDdl(catalog, options.tier, options.limits ?? defaultCommitLimits));
   } catch (error) {
     throw new HayloftError("migration-failed", { migration: "capture", ...causeDetails(error) }, error);
   }
   await tx.query("update hayloft.replica set capture_hash = $1", [hash]);
 }
 
-/** Two months back, for late data, and three ahead; the application keeps making more while it runs. */
 async function makePartitions(tx: SqlSession, catalog: Catalog): Promise<void> {
   const [clock] = (await tx.query<{ now: Date }>("select now() as now")).rows;
-  if (clock === undefined) return;
-  const monthMs = 31 * 86_400_000;
-  const nowMs = clock.now.getTime();
-  await ensurePartitions(tx, catalog, nowMs - 2 * monthMs, nowMs + 3 * monthMs);
-  for (const table of catalog.tables) if (table.partition !== null && isReplicated(table)) await guardPartitions(tx, table);
+  if (clock !== undefined) await ensurePartitions(tx, catalog, ...partitionSpan(clock.now));
 }

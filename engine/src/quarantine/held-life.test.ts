@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import type { Change } from "../commit/commit.ts";
 import { isHayloftError } from "../error/hayloft-error.ts";
 import { newId } from "../identity/new-id.ts";
-import { BARN, exchange, pullDown, pushUp, TENANT, TestReplica } from "../apply/test-replica.ts";
+import { BARN, exchange, newReading, pullDown, pushUp, TENANT, TestReplica } from "../apply/test-replica.ts";
 import { eachDatabase } from "../testing/each-database.ts";
 import { listQuarantine } from "./held-commit.ts";
 import type { OpenDatabase } from "../testing/preparation.ts";
@@ -94,6 +94,18 @@ eachDatabase("a held commit", (open) => {
     ]);
     await pullDown(edge, cloud);
     expect(await edge.sql("select person, reason from replica_quarantine_action")).toEqual([{ person: null, reason: null }]);
+    await Promise.all([cloud.close(), edge.close()]);
+  });
+
+  it("a tier that may not write the table is told to send it again where the table is owned, and it stays held", async () => {
+    const [cloud, edge] = await looseEdge(open);
+    await cloud.database.script("alter table reading add constraint reading_low check (value < 1)");
+    await edge.sql(newReading("e1", "5"));
+    await pushUp(edge, cloud);
+    const name = { tenant: TENANT, origin: await originOf(edge), seq: 1 };
+    const refused = await cloud.storage.quarantine.resend(name).catch((error: unknown) => error);
+    expect(isHayloftError(refused, "write-refused")).toBe(true);
+    expect((await heldOf(cloud)).map((row) => (row as readonly unknown[])[2])).toEqual(["held"]);
     await Promise.all([cloud.close(), edge.close()]);
   });
 

@@ -2,6 +2,7 @@ import { beginApplying, type ReplicaEnvironment } from "../apply/apply-environme
 import { liftCommit } from "../apply/lift-commits.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
 import { newId } from "../identity/new-id.ts";
+import { refusalOf } from "../sql/sqlstate.ts";
 import type { Database, SqlSession } from "../store/database.ts";
 import {
   countHeld,
@@ -66,7 +67,7 @@ export class SqlQuarantine implements Quarantine {
 
   async resend(name: HeldName, { edit, person, reason }: ResendOptions = {}): Promise<HeldId> {
     this.#needActions();
-    return await this.#database.transaction(async (tx) => {
+    const resent = this.#database.transaction(async (tx) => {
       const held = await this.#lock(tx, name);
       if (held.state === "resent") return (await replacementOf(tx, name)) ?? { origin: name.origin, seq: name.seq };
       mustBeHeld(held);
@@ -80,6 +81,9 @@ export class SqlQuarantine implements Quarantine {
       const replacement = await this.#act(tx, held, "resent", person ?? null, reason ?? null);
       await this.#settle(tx, held, "resent");
       return replacement;
+    });
+    return await resent.catch((error: unknown) => {
+      throw refusalOf(error);
     });
   }
 

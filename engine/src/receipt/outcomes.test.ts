@@ -29,12 +29,12 @@ it("more refusals than one acknowledgement holds are all told, also after one th
   const commits = chain(node, OUTCOMES_MAX + 100);
   const incarnation = commits[0]?.origin ?? "";
   const end = commits.length;
-  const tell = async (after: number, sent: readonly Commit[]): Promise<ApplyResult> =>
+  const tell = async (after: number, sent: readonly Commit[], upTo = end): Promise<ApplyResult> =>
     await cloud.storage.apply({
       peer: node,
       from: "child",
       grant,
-      slice: { tenant: TENANT, incarnation, after, upTo: end, head: end, commits: sent },
+      slice: { tenant: TENANT, incarnation, after, upTo, head: end, commits: sent },
     });
   for (let round = 0; round < 2; round += 1) {
     const first = await tell(0, commits);
@@ -45,6 +45,11 @@ it("more refusals than one acknowledgement holds are all told, also after one th
     expect(told.size).toBe(end);
     expect((await tell(end, [])).outcomes).toEqual([]);
   }
+  // A session that began while an earlier one stored the last of them knows only what was there before, and tells all of them once.
+  const before = end - 1;
+  expect((await tell(-1, [], before)).untold).toBe(true);
+  expect((await tell(before, [], before)).outcomes).toHaveLength(100);
+  expect((await tell(before, [], before)).outcomes).toEqual([]);
   await cloud.close();
 }, 120_000);
 

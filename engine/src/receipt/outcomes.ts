@@ -6,7 +6,7 @@ import { readTruth } from "../apply/read-truth.ts";
 import type { Change, Commit, Outcome } from "../commit/commit.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
 import type { ChangeRow } from "../log/commit-row.ts";
-import { liftRow } from "../log/unacknowledged.ts";
+import { liftRow } from "../log/walk-changes.ts";
 import { sealedStampOf } from "../apply/restamp-relayed.ts";
 import { asReplacement, takingBack } from "../merge/row-change.ts";
 import { readHeld } from "../quarantine/held-commit.ts";
@@ -66,6 +66,7 @@ export async function outcomesToTell(
     /** How far the child's log was here before, and from where it sends now. */
     readonly received: number;
     readonly after: number;
+    /** What the acknowledgement will name: an earlier session may have stored more of the log than this one knows of. */
     readonly upTo: number;
     /** The child's version of the catalog. */
     readonly version: number;

@@ -83,9 +83,10 @@ const answerers: Answerers = {
   },
   "settle-history": async ({ ports }, { check }) => {
     const { tenant, peer } = check;
-    const after = await ports.storage.settleHistory(check);
-    if (after === null) ports.log({ level: "warn", event: "incarnation-begun", peer, details: { tenant }, error: null });
-    return work({ type: "history-settled", tenant, after });
+    const settled = await ports.storage.settleHistory(check);
+    if (typeof settled === "number") return work({ type: "history-settled", tenant, after: settled });
+    ports.log({ level: "warn", event: "incarnation-begun", peer, details: { tenant, cause: settled }, error: null });
+    return work({ type: "history-settled", tenant, after: null });
   },
   "read-settled": async ({ ports }, { tenant, origins }) =>
     work({ type: "settled-read", tenant, origins: await ports.storage.settledSeqs(tenant, origins) }),

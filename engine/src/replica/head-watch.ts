@@ -19,6 +19,7 @@ export class HeadWatch {
   #reading: Promise<void> | null = null;
   #again = false;
   #stopped = false;
+  #failing = false;
   #cancel: () => void = () => undefined;
 
   constructor(options: HeadWatchOptions) {
@@ -68,11 +69,15 @@ export class HeadWatch {
     try {
       const heads = await this.#options.ports.storage.heads(this.#options.tenants());
       if (this.#stopped) return;
+      this.#failing = false;
       const grown = heads.filter((head) => head.position > (this.#known.get(head.tenant)?.position ?? -1));
       for (const head of grown) this.#known.set(head.tenant, head);
       if (grown.length > 0) this.#options.onGrown(grown);
     } catch (error) {
       if (this.#stopped) return;
+      // Once until it works again: it is tried five times a second.
+      if (this.#failing) return;
+      this.#failing = true;
       const known = toHayloftError(error, "unavailable");
       this.#options.ports.log({ level: "warn", event: "heads-failed", peer: null, details: {}, error: known });
     }

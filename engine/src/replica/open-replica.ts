@@ -4,6 +4,7 @@ import type { Clock } from "../clock/clock.ts";
 import type { NodeIdentity } from "../identity/node-identity.ts";
 import type { Backoff } from "../link/backoff.ts";
 import type { Dial } from "../link/link.ts";
+import type { AskedCommit } from "../receipt/read-receipt.ts";
 import type { QuarantineHook } from "../quarantine/quarantine-action.ts";
 import type { QuarantineLimits } from "../quarantine/quarantine-limits.ts";
 import type { SessionLimits } from "../session/session-limits.ts";
@@ -35,6 +36,11 @@ export interface OpenReplicaOptions<C extends Catalog> {
   readonly database: Database;
   readonly identity: NodeIdentity;
   readonly parent?: ParentAddress;
+  /**
+   * Commits of this identity whose receipts the application keeps outside of the database: where the database was taken away since, `lost`
+   * tells which of them died with it.
+   */
+  readonly kept?: readonly AskedCommit[];
   /** True when the database began as an image of the parent: rows may be missing until the tail has come. */
   readonly filling?: boolean;
   /** Replaces the WebSocket that `parent.url` stands for. */

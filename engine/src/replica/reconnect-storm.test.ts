@@ -8,7 +8,7 @@ import type { Commit } from "../commit/commit.ts";
 import { newId } from "../identity/new-id.ts";
 import type { KeyIdentity } from "../identity/node-identity.ts";
 import { createIdentity } from "../identity/node-identity.ts";
-import { fullJitterMs } from "../link/backoff.ts";
+import { defaultBackoff, fullJitterMs } from "../link/backoff.ts";
 import type { Frame, WelcomeFrame } from "../protocol/frame.ts";
 import { decodeFrame, encodeFrame } from "../protocol/frame-codec.ts";
 import { proofOf } from "../session/proof.ts";
@@ -16,6 +16,8 @@ import { effort } from "../testing/effort.ts";
 import { Harbour, harbourCatalog, tenant } from "./testing/harbour.ts";
 
 const CHILDREN = effort(1_000);
+/** They come again sooner than nodes do: a harder storm, and a shorter one. */
+const IMPATIENT = { ...defaultBackoff, capMs: 4_000 };
 /** Too few for all of them, whatever their number. */
 const limits = {
   handshakesPerSecond: 0.15 * CHILDREN,
@@ -112,7 +114,7 @@ it(
         const commit = commitOf(identity);
         for (let count = 0; !(await attempt(url, identity, commit)); count += 1) {
           refused += 1;
-          await pause(fullJitterMs(count, Math.random()));
+          await pause(fullJitterMs(count, Math.random(), IMPATIENT));
         }
       }),
     );

@@ -1,5 +1,6 @@
 import type { Change, Commit, Outcome } from "../commit/commit.ts";
 import type { ErrorCode } from "../error/error-codes.ts";
+import type { IncarnationCause } from "../incarnation/begin-incarnation.ts";
 import type { DurabilityLevel, PartFrame } from "../protocol/frame.ts";
 
 /** What a peer may see and write: one tenant, and per scope dimension all or a list of ids. */
@@ -261,10 +262,10 @@ export interface ReplicaStorage {
   /** The name under which a copy of a child's node is known here; makes it known. Throws `limit-reached` when there are too many. */
   peerOfCopy(tenant: string, node: string, copy: string): Promise<string>;
   /**
-   * Compares what the parent has of our log with what we have. Returns the position after which to send; null when this database was
-   * set back or copied: then the log has begun a new incarnation, and the session has to begin anew.
+   * Compares what the parent has of our log with what we have. Returns the position after which to send, or why this database is not the
+   * one that the parent knows: then the log has begun a new incarnation, and the session has to begin anew.
    */
-  settleHistory(check: HistoryCheck): Promise<number | null>;
+  settleHistory(check: HistoryCheck): Promise<number | IncarnationCause>;
   /** The next part of a commit that `readLog` named `large`. Throws `behind-horizon` as that does. */
   readPart(request: ReadPartRequest): Promise<LogPart>;
   /** Throws `sequence-gap`, `content-hash`, `clock-ahead` or `history-diverged` when the slice as a whole cannot be taken. */

@@ -58,6 +58,11 @@ export interface Replica<Rows> {
   /** How far many commits have come, in the order asked. */
   receipts(commits: readonly AskedCommit[]): Promise<readonly CommitReceipt[]>;
   /**
+   * Those of the commits that `openReplica` was given as `kept` that are in no database any more: neither in this one, which began anew, nor at the parent.
+   * What they did has to be done again. Null while the parent has not been asked; ask again when there was a session.
+   */
+  lost(): Promise<readonly AskedCommit[] | null>;
+  /**
    * Has the row arrived? The receipt of the last commit that wrote it, as far as this replica knows; null when the log holds none any
    * more. `key` is the primary key without the tenant; `tenant` is needed at the top only.
    */

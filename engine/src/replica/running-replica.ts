@@ -5,6 +5,7 @@ import type { Catalog, RowsOf } from "../catalog/catalog.ts";
 import { sha256 } from "../commit/sha256.ts";
 import { systemClock } from "../clock/clock.ts";
 import { HayloftError } from "../error/hayloft-error.ts";
+import { lostCommits, noteFormerLives } from "../incarnation/former-life.ts";
 import { markSecretOf } from "../incarnation/position-mark.ts";
 import { noticeRestore } from "../incarnation/notice-restore.ts";
 import { type NodeIdentity, verifySignature } from "../identity/node-identity.ts";
@@ -56,6 +57,7 @@ export async function startReplica<C extends Catalog>(options: OpenReplicaOption
   const dial = options.dial ?? (parent === undefined ? null : await dialOf(parent));
   await migrate(database, { catalog, migrations, nodeId: identity.nodeId, tier: identity.tier });
   await database.query("update hayloft.replica set durability = $1 where durability is distinct from $1", [database.durability]);
+  await noteFormerLives(database, options.kept ?? []);
   await noticeRestore(database, catalog.tiers[0] !== identity.tier, options.log);
   return new RunningReplica<RowsOf<C>>(options, parent === undefined || dial === null ? null : { ...parent, dial });
 }
@@ -88,6 +90,7 @@ class RunningReplica<Rows> implements Replica<Rows> {
   readonly journal: Journal;
   readonly reviews: Reviews;
   readonly #tenant: string | null;
+  readonly #kept: readonly AskedCommit[];
   readonly #signer: NodeIdentity;
   readonly #children: ChildComparisons;
   #safeTotals: ReadonlyMap<string, number> = new Map();
@@ -102,6 +105,7 @@ class RunningReplica<Rows> implements Replica<Rows> {
     this.#children = ports.comparison;
     this.quarantine = storage.quarantine;
     this.#tenant = identity.tenant;
+    this.#kept = options.kept ?? [];
     this.#signer = identity;
     const receiptOf = (commit: CommitId): Receipt => this.receipt(commit);
     this.journal = replicaJournal({ database, catalog: options.catalog, tenant: identity.tenant, receiptOf });
@@ -168,6 +172,10 @@ class RunningReplica<Rows> implements Replica<Rows> {
 
   async receipts(commits: readonly AskedCommit[]): Promise<readonly CommitReceipt[]> {
     return await readReceipts(this.database, commits);
+  }
+
+  async lost(): Promise<readonly AskedCommit[] | null> {
+    return await lostCommits(this.database, this.#kept);
   }
 
   async receiptOfRow(table: string, key: readonly string[], tenant?: string): Promise<CommitReceipt | null> {

@@ -9,6 +9,7 @@ import { sha256, type Sha256 } from "../commit/sha256.ts";
 import { chainPoints, logHorizons, logLives } from "../incarnation/chain-points.ts";
 import { copyId, peerOfCopy } from "../incarnation/peer-of-copy.ts";
 import { findLost } from "../incarnation/find-lost.ts";
+import type { IncarnationCause } from "../incarnation/begin-incarnation.ts";
 import { settleHistory } from "../incarnation/settle-history.ts";
 import { logHeads } from "../log/log-heads.ts";
 import { readLog } from "../log/read-log.ts";
@@ -147,7 +148,7 @@ export class SqlReplicaStorage implements ReplicaStorage {
     return await peerOfCopy(this.#database, tenant, node, copy);
   }
 
-  async settleHistory(check: HistoryCheck): Promise<number | null> {
+  async settleHistory(check: HistoryCheck): Promise<number | IncarnationCause> {
     return await settleHistory(this.#database, check);
   }
 

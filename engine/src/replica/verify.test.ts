@@ -64,7 +64,7 @@ it("tells in a signed report that both sides hold the same, and a changed report
     expect.objectContaining({ tenant, table: "note", rows: 1, healedHere: 0, healedAbove: 0, left: 0 }),
   );
   const forged = JSON.stringify({ ...signed, report: signed.report.replace('"rows":1', '"rows":2') });
-  expect(() => checkReport(forged)).toThrow(/auth-failed/);
+  expect(() => checkReport(forged)).toThrow(/report-unproven/);
   expect(() => checkReport(JSON.stringify(signed), createIdentity({ tier: "edge", tenant }).publicKey)).toThrow(/another-key/);
   expect(() => checkReport("{}")).toThrow(/request-invalid/);
   await expect(hub.verify()).rejects.toThrow(/no-parent/);

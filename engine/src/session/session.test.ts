@@ -175,7 +175,7 @@ describe("receiving", () => {
     expect(parent.effects.at(-1)).toMatchObject({ request: { slice: { after: 5, upTo: 12 } } });
   });
 
-  it("D4 tells once what is safe at another site, and never more than it acknowledged", () => {
+  it("durability D4: tells once what is safe at another site, and never more than it acknowledged", () => {
     const levels = (): readonly unknown[] => parent.sent("ack").map(({ level, position }) => [level, position]);
     parent.frame(slice(0, 5), 100);
     parent.work({ type: "applied", tenant, result: { ...result(5), safe: 3 } });
@@ -220,7 +220,7 @@ describe("receiving", () => {
 const cursorAt = (position: number) => ({ tenant, incarnation: uuid("1"), position });
 
 describe("sending", () => {
-  it("D4 an acknowledgement of less that is safer takes nothing back, alone and beside another", () => {
+  it("durability D4: an acknowledgement of less that is safer takes nothing back, alone and beside another", () => {
     const ack = (position: number, level: "D3" | "D4"): Frame => {
       const told = { tenant, incarnation: uuid("1"), position, top: true, outcomes: [] };
       return { type: "ack", level, ...told };

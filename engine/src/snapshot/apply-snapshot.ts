@@ -440,6 +440,8 @@ export async function finishSnapshot(
 }
 
 async function markFilled(tx: SqlSession, env: ReplicaEnvironment, peer: string, tenant: string): Promise<void> {
+  // A head that the next statement made itself it would not see to move.
+  await tx.query(`select from hayloft.lock_head($1)`, [tenant]);
   await tx.query(
     `with head as (select * from hayloft.lock_head($1)), place as (
       insert into hayloft.commit (tenant_id, position, txn, origin, seq, stamp, node_id, tier, catalog_version, previous_hash, hash, via,

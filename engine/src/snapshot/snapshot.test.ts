@@ -5,6 +5,7 @@ import { fill, position } from "./fill-replica.ts";
 import { newId } from "../identity/new-id.ts";
 import { beginIncarnations } from "../incarnation/begin-incarnation.ts";
 import { pruneLog } from "../log/prune-log.ts";
+import { readReceipt } from "../receipt/read-receipt.ts";
 import type { SnapshotChunk, SnapshotCursor } from "../replica/replica-storage.ts";
 import { eachDatabase } from "../testing/each-database.ts";
 import type { OpenDatabase } from "../testing/preparation.ts";
@@ -138,7 +139,19 @@ eachDatabase("snapshot", (open) => {
     expect(await edge.sql("select title, price from note where title = 'unsent'")).toEqual([{ title: "unsent", price: "9.00" }]);
     expect(await edge.sql("select count(*) as count from note where title in ('n2', 'n3')")).toEqual([{ count: 0 }]);
     expect(await edge.sql("select text from entry where id = $1", [mine])).toEqual([{ text: "unsent" }]);
+    // Receipts of what was written before the snapshot: not sent, and then there, whatever pages came between.
+    const [head] = await edge.sql("select incarnation, seq from hayloft.head where tenant_id = 't1'");
+    const [origin, last] = [String(head?.["incarnation"]), Number(head?.["seq"])];
+    const receipts = async (): Promise<unknown> =>
+      await Promise.all([last - 2, last - 1, last].map(async (seq) => await readReceipt(edge.database, TENANT, origin, seq)));
+    const reached = (isThere: boolean): unknown => ({
+      device: { reached: true },
+      parent: { reached: isThere },
+      top: { reached: isThere },
+    });
+    expect(await receipts()).toMatchObject([reached(false), reached(false), reached(false)]);
     await exchange(edge, cloud);
+    expect(await receipts()).toMatchObject([reached(true), reached(true), reached(true)]);
     expect(await edge.digest([...SHARED, "reading"])).toEqual(await cloud.digest([...SHARED, "reading"]));
     await Promise.all([cloud.close(), edge.close()]);
   });

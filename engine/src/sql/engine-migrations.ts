@@ -1,3 +1,4 @@
+import { copiesApartDdl } from "./copies-apart-ddl.ts";
 import { engineClock } from "./engine-clock.ts";
 import { engineDocument } from "./engine-document.ts";
 import { engineIncarnation } from "./engine-incarnation.ts";
@@ -7,7 +8,9 @@ import { engineMemory } from "./engine-memory.ts";
 import { engineSeal } from "./engine-seal.ts";
 import { engineTables } from "./engine-tables.ts";
 import { deadRowsApartDdl, rowStateDdl } from "./row-state-ddl.ts";
+import { relayedSafeDdl } from "./relayed-safe-ddl.ts";
 import { safePositionDdl } from "./safe-position-ddl.ts";
+import { seenOperationsDdl } from "./seen-operations-ddl.ts";
 import { scopeTables } from "./scope-tables.ts";
 import { stagedPartsDdl } from "./staged-parts-ddl.ts";
 import type { Migration } from "../migrate/migration.ts";
@@ -30,4 +33,7 @@ export const engineMigrations: readonly Migration[] = [
   { name: "hayloft_0011_dead_rows", sql: deadRowsDdl },
   { name: "hayloft_0012_dead_rows_apart", sql: deadRowsApartDdl },
   { name: "hayloft_0013_safe_position", sql: safePositionDdl },
+  { name: "hayloft_0014_seen_operations", sql: seenOperationsDdl },
+  { name: "hayloft_0015_copies_apart", sql: copiesApartDdl },
+  { name: "hayloft_0016_relayed_safe", sql: relayedSafeDdl },
 ];

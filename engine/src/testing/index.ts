@@ -13,6 +13,8 @@ export { historyColumns, statementCells } from "./row-history.ts";
 export type { OpenDatabase, Preparation } from "./preparation.ts";
 export { prepareDirectory } from "./prepared-directory.ts";
 export { preparedCatalog } from "./prepared-catalog.ts";
+export { StandbyPostgres } from "./standby-postgres.ts";
 export { travelledWrite } from "./travelled-write.ts";
 export { tempDir } from "./temp-dir.ts";
 export { checkRuleLaws } from "./check-rule-laws.ts";
+export { codeOf, commandsOf, type KnownCommand } from "./page-commands.ts";

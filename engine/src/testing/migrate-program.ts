@@ -30,6 +30,8 @@ const counted = (session: SqlSession): SqlSession => {
 
 const database = await openPgliteDatabase({ dataDir });
 const killing: Database = Object.assign(Object.create(database) as Database, {
+  // What looks whether there is anything to do comes before the transaction, and only reads.
+  query: database.query.bind(database),
   transaction: async <T>(work: (tx: SqlSession) => Promise<T>) =>
     await database.transaction(async (tx) => await work(counted(tx))),
 });

@@ -55,7 +55,7 @@ export function naiveRow(table: Table, writes: readonly NaiveWrite[]): NaiveRow 
     const found = cellOf(rule, type, column, all);
     if (found === null) continue;
     row[column] = found.value;
-    standing.push(found.by);
+    if (found.by !== null) standing.push(found.by);
   }
   return isThere(table, all, standing) ? row : null;
 }
@@ -78,8 +78,8 @@ const knewOf = (write: Effective, other: Effective): boolean => write.knew(other
 
 interface Cell {
   readonly value: CellText;
-  /** The statement that counts as the one that wrote it last. */
-  readonly by: NaiveWrite;
+  /** The statement that counts as the one that wrote it last; null: nobody wrote this value. */
+  readonly by: NaiveWrite | null;
 }
 
 function cellOf(rule: ColumnRule, type: SqlType, column: string, all: readonly NaiveWrite[]): Cell | null {
@@ -136,7 +136,8 @@ function monotoneCell(wanted: "max" | "min" | "or" | Lattice, type: SqlType, wri
   if (last === undefined) return null;
   if (typeof wanted === "object") {
     const values = [...new Set(writes.flatMap(({ value }) => (value === null ? [] : [value])))];
-    return { value: values.length === 0 ? null : leastAbove(wanted.lattice, values), by: last.by };
+    const value = values.length === 0 ? null : leastAbove(wanted.lattice, values);
+    return writes.findLast((cell) => cell.value === value) ?? { value, by: null };
   }
   const direction = wanted === "min" ? -1 : 1;
   const set = writes.filter(({ value }) => value !== null);

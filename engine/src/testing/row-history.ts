@@ -1,6 +1,7 @@
 import type { CellText, Change } from "../commit/commit.ts";
+import { joinChanges } from "../merge/join-changes.ts";
 import { foldRow } from "../merge/join-rows.ts";
-import { stateOfChange, withoutOverwritten } from "../merge/row-change.ts";
+import { stateOfChange } from "../merge/row-change.ts";
 import type { RowPlan } from "../merge/row-plan.ts";
 import { EMPTY_ROW, isPresent, readRowState, type RowState, writeRowState } from "../merge/row-state.ts";
 import { captureRow, opsOf } from "./capture-row.ts";
@@ -18,23 +19,20 @@ interface Sent {
 
 export type RowCommit = readonly Sent[];
 
-export const foldCommit = (plan: RowPlan, state: RowState, commit: RowCommit): RowState =>
-  commit.reduce((before, sent, place) => foldSent(plan, before, sent, place === 0 ? undefined : state.gone), state);
-
-function foldSent(plan: RowPlan, before: RowState, { write, change }: Sent, goneBefore: RowState["gone"]): RowState {
-  const written = { stamp: write.stamp, node: write.node, tier: write.tier, author: null };
-  const incoming = stateOfChange(change, 0, written, plan);
-  const left = withoutOverwritten(before, incoming, written, { op: change.op, plan, goneBefore });
-  return foldRow(plan, ["r1"], left, incoming).state;
+function foldCommit(plan: RowPlan, state: RowState, commit: RowCommit): RowState {
+  const incoming = commit.reduce<RowState | null>((all, { write, change }) => {
+    const written = { stamp: write.stamp, node: write.node, tier: write.tier, author: null };
+    const next = stateOfChange(change, 0, written, plan);
+    return all === null ? next : joinChanges(plan, all, { op: change.op, incoming: next }, written);
+  }, null);
+  return incoming === null ? state : foldRow(plan, ["r1"], state, incoming).state;
 }
 
-/** Also through what the database keeps of the row. */
-function foldAll(plan: RowPlan, commits: readonly RowCommit[]): RowState {
-  return commits.reduce<RowState>((state, commit) => {
-    const next = foldCommit(plan, state, commit);
-    const values = isPresent(next, plan) ? new Map([...next.cells].map(([column, { value }]) => [column, value])) : null;
-    return readRowState(values, writeRowState(next, plan), plan);
-  }, EMPTY_ROW);
+/** `foldCommit`, and then through what the database keeps of the row. */
+export function foldStored(plan: RowPlan, state: RowState, commit: RowCommit): RowState {
+  const next = foldCommit(plan, state, commit);
+  const values = isPresent(next, plan) ? new Map([...next.cells].map(([column, { value }]) => [column, value])) : null;
+  return readRowState(values, writeRowState(next, plan), plan);
 }
 
 const shown = (plan: RowPlan, state: RowState): NaiveRow =>
@@ -138,7 +136,7 @@ function commitOf(
   statements: readonly Statement[],
 ): RowCommit {
   const commit: Sent[] = [];
-  const { gone } = replica.state;
+  const before = replica.state;
   for (const statement of statements) {
     const isHere = isPresent(replica.state, plan);
     if (statement.verb === "delete" && !isHere) continue;
@@ -155,9 +153,8 @@ function commitOf(
     const plain = new Map([...cells].filter(([column]) => !ops.has(column)));
     const write: NaiveWrite = { kind, ...by, at, cells: plain, ops, knew };
     const change = captureRow(plan, replica.state, { kind, key: KEY, cells, node: by.node, at });
-    const sent = { write, change };
-    replica.state = foldSent(plan, replica.state, sent, commit.length === 0 ? undefined : gone);
-    commit.push(sent);
+    commit.push({ write, change });
+    replica.state = foldCommit(plan, before, commit);
   }
   return commit;
 }
@@ -168,7 +165,11 @@ export function disagreement(plan: RowPlan, commits: readonly RowCommit[], arriv
     plan.table,
     commits.flat().map(({ write }) => write),
   );
-  return differs(plan, expected, foldAll(plan, arrival));
+  return differs(
+    plan,
+    expected,
+    arrival.reduce((state, commit) => foldStored(plan, state, commit), EMPTY_ROW),
+  );
 }
 
 /** Null when the state shows the row, else what it shows and what it should. */

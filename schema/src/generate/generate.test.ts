@@ -41,6 +41,12 @@ describe("the page of requirements", () => {
     expect(found.get("P-C2")?.map((test) => test.title)).toEqual(["S5.1 P-C2 keeps a row", "T-C2 | again"]);
   });
 
+  it("D11 every defect of the system that this one replaces has a test that names it", () => {
+    const rows = page("seed-coverage.md").split("\n");
+    const named = (id: string): boolean => rows.some((row) => row.startsWith(`| ${id} |`) && !row.includes("**not yet**"));
+    expect(Array.from({ length: 20 }, (_, index) => `P-C${String(index + 1)}`).filter((id) => !named(id))).toEqual([]);
+  });
+
   it("P-E2 says which requirements no test names", () => {
     const text = coveragePage([{ title: "All", requirements: { "S5.1": "One", "S9.9": "Two" } }], files);
     expect(text).toContain("1 of 2 requirements are named by a test.");

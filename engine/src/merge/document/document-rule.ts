@@ -27,6 +27,7 @@ export function documentRule(kind: "text" | "json", bytesMax: number): MemoryRul
   return {
     prepare: loadAutomerge,
     needsSeen: true,
+    addsUp: true,
     keepsAuthor: false,
     opFault: (op) => (isText ? textOpFault(op, bytesMax) : jsonOpFault(op, bytesMax)),
     memoryFault: ({ entries }, value) =>

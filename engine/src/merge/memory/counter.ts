@@ -20,6 +20,7 @@ export function counterRule(type: SqlType): MemoryRule {
   const scale = type.kind === "numeric" ? type.scale : 0;
   return {
     needsSeen: false,
+    addsUp: true,
     keepsAuthor: false,
     opFault: (op) => (isDelta(op) ? null : "a counter's operation is a decimal number as text"),
     opOfValue: (value) => value ?? "0",

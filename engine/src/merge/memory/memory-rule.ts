@@ -6,6 +6,7 @@ import { documentRule } from "../document/document-rule.ts";
 import { counterRule } from "./counter.ts";
 import {
   EMPTY_MEMORY,
+  hasSeen,
   joinMemories,
   joinSeen,
   type Json,
@@ -29,6 +30,8 @@ import { setUnionRule } from "./set-union.ts";
 export interface MemoryRule {
   /** True when an operation has to say what its writer had seen: `entry.seen`. */
   readonly needsSeen: boolean;
+  /** True when the value is made of all operations, so that what one of them did cannot be put in the place of the rest. */
+  readonly addsUp: boolean;
   /** True when entries keep the person and the tier that wrote them. */
   readonly keepsAuthor: boolean;
   /** Why a peer's operation is not one of this rule, or null. Bounds its size. */
@@ -135,6 +138,26 @@ export function registerWithout(rule: MemoryRule, register: Register, stamp: Sta
   const last = left.entries.at(-1);
   if (last === undefined && left.base === null && left.image === undefined) return null;
   return memoryRegister(rule, left, latestOf(left) ?? { stamp: 0n, node: "" });
+}
+
+/**
+ * The writes that a cell consists of, each with the value of what it did alone: of a column with memory one for each commit whose operations
+ * it knows, without those that another one has replaced, and what it cannot tell apart as one; of any other column the one that stands.
+ */
+export function writesOf(rule: MemoryRule | undefined, register: Register): readonly Register[] {
+  const { memory } = register;
+  if (rule === undefined || memory === undefined) return [register];
+  const apart: { readonly written: Stamp; readonly entries: MemoryEntry[] }[] = [];
+  const isReplaced = (entry: MemoryEntry): boolean => !rule.addsUp && memory.entries.some((later) => hasSeen(later, entry));
+  for (const entry of memory.entries) {
+    if (isReplaced(entry)) continue;
+    const last = apart.at(-1);
+    if (last !== undefined && compareStamps(last.written, entry) === 0) last.entries.push(entry);
+    else apart.push({ written: entry, entries: [entry] });
+  }
+  const writes = apart.map(({ written, entries }) => memoryRegister(rule, { ...EMPTY_MEMORY, entries }, written));
+  const isKnown = register.stamp === 0n || memory.entries.some((entry) => compareStamps(entry, register) === 0);
+  return isKnown ? writes : [...writes, register];
 }
 
 /** The latest write that a memory knows of. */

@@ -30,6 +30,7 @@ export const reviewRule = (column: Column, show: Shown): MemoryRule =>
 export function versionsRule(column: Column, shown: (versions: readonly Version[]) => CellText): MemoryRule {
   return {
     needsSeen: true,
+    addsUp: false,
     keepsAuthor: true,
     opFault: (op) => (isValue(op, column) ? null : "a version is no value of the column"),
     opOfValue: (value) => value,

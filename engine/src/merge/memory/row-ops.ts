@@ -31,10 +31,12 @@ export function readOps(text: string): RowOps {
   };
 }
 
-/** The operations without some columns; null when none are left. */
+/** The operations without some columns; null when none are left. What a delete had seen stays. */
 export function opsWithout(text: string | null, hidden: ReadonlySet<string>): string | null {
   if (text === null) return null;
-  const kept = Object.entries(membersOf(JSON.parse(text) as Json)).filter(([name]) => !hidden.has(name));
+  const all = Object.entries(membersOf(JSON.parse(text) as Json));
+  const kept = all.filter(([name]) => !hidden.has(name));
+  if (kept.length === all.length) return text;
   return kept.every(([name]) => name.startsWith("$")) ? null : canonicalJson(Object.fromEntries(kept));
 }
 

@@ -18,6 +18,7 @@ export const SET_ELEMENT_CHARACTERS_MAX = 1_024;
  */
 export const setUnionRule: MemoryRule = {
   needsSeen: true,
+  addsUp: true,
   keepsAuthor: false,
   opFault: (op) => (isSetOp(op) ? null : "a set's operation lists texts to add and to remove"),
   opOfValue: (value) => ({ add: elementsOf(value) }),

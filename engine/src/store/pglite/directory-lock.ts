@@ -1,6 +1,7 @@
 import { linkSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { HayloftError } from "../../error/hayloft-error.ts";
+import { fullDiskOf } from "./full-disk.ts";
 import type { LockHolder } from "./lock-holder.ts";
 import { describeHolder, isAlive, parseHolder, thisProcess } from "./lock-holder.ts";
 import type { LockSocket } from "./lock-socket.ts";
@@ -13,7 +14,7 @@ export interface DirectoryLock {
 
 /**
  * Locks a directory for this process. Throws `store-locked`, naming the holder, while the holder lives, however long it
- * has been silent or stopped; the lock of a dead process is taken over.
+ * has been silent or stopped; the lock of a dead process is taken over. Throws `store-full` where not even a lock has room.
  *
  * Lock files are numbered and the highest one counts. Taking over makes the next number, which only one contender can;
  * a number is removed only after a higher one exists. So there is no moment at which a slow contender could remove or
@@ -70,7 +71,8 @@ function createLock(directory: string, number: number, holder: LockHolder): bool
     return true;
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
-    throw error;
+    const full = fullDiskOf(directory);
+    throw full === null ? error : new HayloftError("store-full", full, error);
   }
 }
 

@@ -1,8 +1,14 @@
 export type { PgliteOptions } from "./open-pglite-database.ts";
 export type { UpgradeStep } from "./upgrade-directory.ts";
 export { openPgliteDatabase } from "./open-pglite-database.ts";
-export { preparePglite } from "./pglite-program.ts";
+export { startAhead } from "./store-worker.ts";
+export { usesKeptCode } from "./pglite-program.ts";
+export { keepProgram, keptProgramFile, proveProgram, trainProgram } from "./keep-program.ts";
 export { checkpointWhenDue } from "./checkpoint.ts";
+export { vacuumWhenDue } from "./vacuum.ts";
 export { type TableSum, sumTables } from "./copy-database.ts";
 export { copyRunning, type ImageSink } from "./running-image.ts";
 export { syncPath, syncTree } from "./sync-path.ts";
+export { damageOf } from "./damage-mark.ts";
+export { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
+export { keepControl } from "./kept-control.ts";

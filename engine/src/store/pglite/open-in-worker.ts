@@ -18,8 +18,20 @@ import { syncUnsupported } from "./sync-path.ts";
  */
 const memoryParams: readonly string[] = ["-c", "shared_buffers=32MB", "-c", "max_wal_size=256MB", "-c", "min_wal_size=32MB"];
 
+/** Pages are taken as they are, those that are none count as empty, and no index of a catalog is believed. */
+const salvageParams: readonly string[] = [
+  ...PGlite.defaultStartParams,
+  "-P",
+  "-c",
+  "ignore_checksum_failure=on",
+  "-c",
+  "zero_damaged_pages=on",
+];
+
+type Start = WorkerStart & { readonly program: WebAssembly.Module };
+
 /** Opens the database as `start` says. Throws when it cannot; the thread ends when PGlite aborts. */
-export async function openInWorker(start: WorkerStart): Promise<{ database: PGlite; durability: Database["durability"] }> {
+export async function openInWorker(start: Start): Promise<{ database: PGlite; durability: Database["durability"] }> {
   const fate = new WorkerFate(start.fate);
   const end = (reason: FateReason, errno = 0): void => {
     fate.set(reason, errno);
@@ -28,6 +40,7 @@ export async function openInWorker(start: WorkerStart): Promise<{ database: PGli
   };
   if (start.dataDir === null) return { database: await openInMemory(start, end), durability: "D0" };
   await prepareDirectory(start.dataDir, start.image, start.durable);
+  if (start.salvage) return { database: await openOn(new NodeFS(start.dataDir), salvageParams, start, end), durability: "D1" };
   if (!start.durable) {
     const database = await openOn(new NodeFS(start.dataDir), PGlite.defaultStartParams, start, end);
     return { database, durability: "D1" };
@@ -40,14 +53,14 @@ export async function openInWorker(start: WorkerStart): Promise<{ database: PGli
 
 type End = (reason: FateReason, errno?: number) => void;
 
-async function openInMemory({ image, program }: WorkerStart, end: End): Promise<PGlite> {
+async function openInMemory({ image, program }: Start, end: End): Promise<PGlite> {
   const archive = await loadImage(image);
   return await PGlite.create(
     optionsOf(PGlite.defaultStartParams, end, { loadDataDir: new Blob([archive]), pgliteWasmModule: program }),
   );
 }
 
-async function openOn(fs: NodeFS, startParams: readonly string[], { program }: WorkerStart, end: End): Promise<PGlite> {
+async function openOn(fs: NodeFS, startParams: readonly string[], { program }: Start, end: End): Promise<PGlite> {
   return await PGlite.create(optionsOf(startParams, end, { fs, pgliteWasmModule: program }));
 }
 

@@ -1,13 +1,17 @@
 import { platform } from "#platform";
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import path from "node:path";
-import { HayloftError } from "../../error/hayloft-error.ts";
+import { HayloftError, isHayloftError } from "../../error/hayloft-error.ts";
 import type { DatabaseRebuild } from "../../migrate/rebuild-database.ts";
 import { ConnectedDatabase } from "../connected-database.ts";
 import type { Database } from "../database.ts";
+import { keepControl } from "./kept-control.ts";
+import { condemnStore, refuseDamaged } from "./damage-mark.ts";
 import { lockDirectory } from "./directory-lock.ts";
+import { findDamage } from "./find-damage.ts";
 import { PgliteConnectionSource } from "./pglite-connection.ts";
 import { needsUpgrade, resumeSwitch, settleDirectory, upgradeDirectory, type UpgradeStep } from "./upgrade-directory.ts";
+import { watchPages } from "./watch-pages.ts";
 import { WorkerEngine } from "./worker-engine.ts";
 
 export interface PgliteOptions {
@@ -23,7 +27,11 @@ export interface PgliteOptions {
   readonly rebuild?: DatabaseRebuild;
   /** Called as the move to another version of PGlite goes on. */
   readonly onUpgrade?: (step: UpgradeStep) => void;
-  /** Called once when the open store is lost: after a failed fsync, an abort of PGlite, or the end of its thread. */
+  /** Called when the opening is in the hands of its thread, for work that this one has to do in any case. */
+  readonly whileOpening?: () => void;
+  /** How often all pages on the disk are read and checked while the store is open, beginning with the opening; default: never. */
+  readonly checkEveryMs?: number;
+  /** Called once when the open store is lost: after a failed fsync, an abort of PGlite, damage on the disk, or the end of its thread. */
   readonly onFatal?: (error: HayloftError) => void;
 }
 
@@ -33,8 +41,8 @@ export interface PgliteOptions {
  *
  * Throws `store-locked` when another process, or this one, has the directory open; `store-unsafe` when fsync does not
  * happen; `store-full` when the disk has no room; `store-version` when another PGlite made the directory and it cannot be moved;
- * `store-failed` otherwise. A directory of an earlier PGlite is moved first, see `upgradeDirectory`. Once lost, the database answers every call with
- * `store-failed` or `store-full`; a statement that was running then may have taken effect. Close it and open it again.
+ * `store-damaged` when its files are not as they were written, now or at an earlier opening; `store-failed` otherwise. A directory of an earlier PGlite is moved first, see `upgradeDirectory`. Once lost, the database answers every call with
+ * `store-failed`, `store-full` or `store-damaged`; a statement that was running then may have taken effect. Close it and open it again.
  *
  * All statements share PGlite's one connection and run one after the other, each commit with an fsync of its own: write
  * many rows in one transaction rather than in many at once.
@@ -45,13 +53,17 @@ export async function openPgliteDatabase(options: PgliteOptions): Promise<Databa
   const lock = dataDir === null ? null : await lockDirectory(dataDir);
   const pgdata = dataDir === null ? null : path.resolve(dataDir, "pgdata");
   try {
+    if (dataDir !== null) refuseDamaged(dataDir);
     if (pgdata !== null) await bringUpToDate(pgdata, options);
-    const { engine, durability } = await openEngine(pgdata, options);
+    const { engine, durability } = await openWhole(pgdata, options);
     if (pgdata !== null) settleDirectory(pgdata, Date.now());
+    const watch = pgdata === null || options.checkEveryMs == null ? null : watchPages(pgdata, options.checkEveryMs, engine);
     const release = async (): Promise<void> => {
+      watch?.abort();
       try {
         await engine.close();
       } finally {
+        if (pgdata !== null) keepControl(pgdata);
         await lock?.release();
       }
     };
@@ -62,12 +74,27 @@ export async function openPgliteDatabase(options: PgliteOptions): Promise<Databa
   }
 }
 
+/** Opens it. What cannot be opened is looked at: where its files are not as they were written, `store-damaged` says so. */
+async function openWhole(pgdata: string | null, options: PgliteOptions): ReturnType<typeof openEngine> {
+  const isNew = pgdata === null || !existsSync(pgdata);
+  try {
+    const opened = await openEngine(pgdata, options);
+    if (pgdata !== null) keepControl(pgdata);
+    return opened;
+  } catch (error) {
+    if (isNew || !isHayloftError(error, "store-failed")) throw error;
+    const found = await findDamage(pgdata);
+    throw found === null ? error : condemnStore(path.dirname(pgdata), { ...found });
+  }
+}
+
 const openEngine = async (pgdata: string | null, options: PgliteOptions) =>
   await WorkerEngine.open({
     dataDir: pgdata,
     durable: options.durable ?? true,
     image: options.image ?? null,
     onFatal: options.onFatal ?? (() => undefined),
+    whileOpening: options.whileOpening,
   });
 
 /** Finishes or makes a move to the installed PGlite. */

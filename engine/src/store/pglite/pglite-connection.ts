@@ -1,8 +1,10 @@
 import type { SqlParameter, TransactionOptions } from "../database.ts";
 import type { CommitResult, ConnectionSource, SqlConnection, StatementResult } from "../sql-connection.ts";
 import { beginStatement, commitScript, leftOpen } from "../sql-connection.ts";
-import { sqlError } from "../sql-error.ts";
+import type { HayloftError } from "../../error/hayloft-error.ts";
+import { type SqlFailure, sqlError } from "../sql-error.ts";
 import { wireParameters } from "../value/parameter-text.ts";
+import { isDamage } from "./is-damage.ts";
 import type { PgliteEngine } from "./pglite-engine.ts";
 import type { WireReply } from "./wire-reply.ts";
 import { readReply } from "./wire-reply.ts";
@@ -61,9 +63,14 @@ class PgliteConnection implements SqlConnection {
     this.#begin = null;
     const reply = readReply(await this.#engine.exec(begin === null ? request : joinBytes([begin, request])));
     this.#status = reply.status;
-    if (reply.error !== null) throw sqlError(reply.error);
+    if (reply.error !== null) throw refusal(this.#engine, reply.error);
     return reply;
   }
+}
+
+/** The error of a statement. A damaged store is not asked again: it could acknowledge what it cannot keep. */
+function refusal(engine: PgliteEngine, failure: SqlFailure): HayloftError {
+  return isDamage(failure) ? engine.condemn({ sqlstate: failure.sqlstate, message: failure.message }) : sqlError(failure);
 }
 
 function resultOf<Row>({ results, rows }: WireReply): StatementResult<Row> {
@@ -103,7 +110,7 @@ export class PgliteConnectionSource implements ConnectionSource {
     this.#alone.add(answered);
     try {
       const reply = await answered;
-      if (reply.error !== null) throw sqlError(reply.error);
+      if (reply.error !== null) throw refusal(this.#engine, reply.error);
       if (reply.status !== "I") throw leftOpen();
       return resultOf(reply);
     } finally {

@@ -140,17 +140,44 @@ describe("PGlite and crashes", () => {
   });
 
   it(
-    "F-A12 answers store-full while the disk is full, keeps what was acknowledged, and goes on when there is room",
+    "F-A12 answers store-full while the disk is full, keeps what was acknowledged, and goes on by itself when there is room",
+    { timeout: 120_000 },
+    async () => {
+      const [dataDir, faultsDir] = [await tempDir(), await tempDir()];
+      const program = runStoreProgram({ dataDir, rows: 1_000_000, faultsDir });
+      await program.line("row 50");
+      await writeFile(path.join(faultsDir, "fail-extend"), "ENOSPC");
+      const refused = await program.line("full ");
+      expect(refused).toMatch(/"sqlstate":"53100"/);
+      const acknowledged = lastRow(program);
+      await rm(path.join(faultsDir, "fail-extend"));
+      await program.line(`row ${acknowledged + 50}`);
+      await program.signal("SIGKILL");
+      const kept = lastRow(program);
+      const ids = await writtenIn(dataDir);
+      expect(ids.length).toBeGreaterThanOrEqual(kept);
+      expect(ids).toEqual(ids.map((_, index) => index + 1));
+    },
+  );
+
+  it(
+    "F-A12 ends with store-full when not even the log has room, says how much it needs when it is started so, and has everything later",
     { timeout: 120_000 },
     async () => {
       const [dataDir, faultsDir] = [await tempDir(), await tempDir()];
       const program = runStoreProgram({ dataDir, rows: 1_000_000, faultsDir });
       await program.line("row 50");
       await writeFile(path.join(faultsDir, "fail-write"), "ENOSPC");
-      expect(await program.line("error ")).toMatch(/^error store-f/);
+      expect(await program.line("error ")).toMatch(/^error store-full .*"freeBytes":0,"neededBytes":33554432/);
+      expect(program.lines.filter((line) => line.startsWith("fatal "))).toEqual(["fatal store-full"]);
       const acknowledged = lastRow(program);
       await program.signal("SIGKILL");
-      expect((await writtenIn(dataDir)).length).toBeGreaterThanOrEqual(acknowledged);
+      const again = runStoreProgram({ dataDir, rows: 1, faultsDir });
+      expect(await again.line("error ")).toMatch(/^error store-full .*"freeBytes":0,"neededBytes":33554432/);
+      await again.signal("SIGKILL");
+      const ids = await writtenIn(dataDir);
+      expect(ids.length).toBeGreaterThanOrEqual(acknowledged);
+      expect(ids).toEqual(ids.map((_, index) => index + 1));
     },
   );
 

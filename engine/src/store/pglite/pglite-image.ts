@@ -1,8 +1,7 @@
 import { PGlite } from "@electric-sql/pglite";
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import path from "node:path";
+import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
+import { cacheFile, installedPglite, putWhole } from "./installed-pglite.ts";
 
 /**
  * The tar archive of a freshly initialised database: from `file`, else from the cache, else made by `initdb`, which
@@ -39,25 +38,15 @@ async function makeImage(): Promise<Uint8Array> {
 }
 
 function storeImage(image: Uint8Array): void {
-  const file = imageFile();
-  const draft = `${file}.${process.pid}.${performance.now()}`;
   try {
-    mkdirSync(path.dirname(file), { recursive: true });
-    writeFileSync(draft, image);
-    renameSync(draft, file);
+    putWhole(imageFile(), image);
   } catch {
     // An installation that cannot be written works without the cache, only slower.
     return;
   }
 }
 
-/** `node_modules/.cache/hayloft/pglite-<version>.tar.gz` beside the installed PGlite. */
-function imageFile(): string {
-  const entry = createRequire(import.meta.url).resolve("@electric-sql/pglite");
-  const packageDir = path.dirname(path.dirname(entry));
-  const { version } = JSON.parse(readFileSync(path.join(packageDir, "package.json"), "utf8")) as { version: string };
-  return path.join(path.dirname(path.dirname(packageDir)), ".cache", "hayloft", `pglite-${version}.tar.gz`);
-}
+const imageFile = (): string => cacheFile(`pglite-${installedPglite()}.tar.gz`);
 
 function ownBytes(buffer: Buffer): Uint8Array<ArrayBuffer> {
   return new Uint8Array(buffer);

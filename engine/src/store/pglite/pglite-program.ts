@@ -1,12 +1,13 @@
 import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import path from "node:path";
+import { programFile } from "./installed-pglite.ts";
+import { keptProgram } from "./kept-program.ts";
 
 let compiled: Promise<WebAssembly.Module> | null = null;
+let kept = false;
 
 /**
  * PGlite's compiled program, one for all databases of the process. V8 keeps its optimised code with the module, so the second
- * database opens, and runs from its first statement, without compiling 9 MB again.
+ * database opens, and runs from its first statement, without compiling 9 MB again; so does the first where code was kept.
  */
 export async function pgliteProgram(): Promise<WebAssembly.Module> {
   compiled ??= compile();
@@ -19,7 +20,18 @@ export function preparePglite(): void {
   pgliteProgram().catch(() => undefined);
 }
 
+/** Makes `program` the one of all databases of this process; `isKept`: with code that was kept. */
+export function useProgram(program: WebAssembly.Module, isKept: boolean): void {
+  compiled = Promise.resolve(program);
+  kept = isKept;
+}
+
+/** Whether the databases of this process run on code that was kept. */
+export const usesKeptCode = (): boolean => kept;
+
 async function compile(): Promise<WebAssembly.Module> {
-  const entry = createRequire(import.meta.url).resolve("@electric-sql/pglite");
-  return await WebAssembly.compile(await readFile(path.join(path.dirname(entry), "pglite.wasm")));
+  const source = await readFile(programFile());
+  const program = keptProgram(source);
+  kept = program !== null;
+  return program ?? (await WebAssembly.compile(source));
 }

@@ -3,9 +3,10 @@ import type { PGlite } from "@electric-sql/pglite";
 import { isInTransaction } from "./is-in-transaction.ts";
 import { joinBytes, scriptRequest } from "./wire-request.ts";
 import { openInWorker, openFailureOf } from "./open-in-worker.ts";
-import type { WorkerReply, WorkerRequest, WorkerStart } from "./worker-message.ts";
+import { pgliteProgram, preparePglite, usesKeptCode } from "./pglite-program.ts";
+import { STARTED_AHEAD, type WorkerReply, type WorkerRequest, type WorkerStart } from "./worker-message.ts";
 
-/** The worker thread's program: opens the database it was started with and serves requests until it is closed. */
+/** The worker thread's program: opens the database that the first message names and serves requests until it is closed. */
 const port = parentPort;
 if (port === null) throw new Error("pglite-worker runs as a worker thread only");
 
@@ -20,7 +21,7 @@ async function exec(database: PGlite, request: Uint8Array): Promise<Uint8Array<A
   return joinBytes(parts);
 }
 
-async function serve(database: PGlite, request: WorkerRequest): Promise<void> {
+async function serve(database: PGlite, request: Exclude<WorkerRequest, { kind: "open" }>): Promise<void> {
   try {
     if (request.kind === "exec") {
       const bytes = await exec(database, request.bytes);
@@ -35,14 +36,25 @@ async function serve(database: PGlite, request: WorkerRequest): Promise<void> {
   }
 }
 
-const start = workerData as WorkerStart;
-try {
-  const { database, durability } = await openInWorker(start);
-  let last = Promise.resolve();
-  port.on("message", (request: WorkerRequest) => {
-    last = last.then(async () => await serve(database, request));
-  });
-  send({ kind: "opened", durability });
-} catch (error) {
-  send({ kind: "refused", failure: openFailureOf(error, start.dataDir) });
+async function open(start: WorkerStart): Promise<PGlite | null> {
+  try {
+    const program = start.program ?? (await pgliteProgram());
+    const { database, durability } = await openInWorker({ ...start, program });
+    send({ kind: "opened", durability, program, kept: usesKeptCode() });
+    return database;
+  } catch (error) {
+    send({ kind: "refused", failure: openFailureOf(error, start.dataDir) });
+    return null;
+  }
 }
+
+// Before it is told what to open, in case that it was started ahead.
+if (workerData === STARTED_AHEAD) preparePglite();
+let last: Promise<PGlite | null> = Promise.resolve(null);
+port.on("message", (request: WorkerRequest) => {
+  last = last.then(async (database) => {
+    if (request.kind === "open") return await open(request.start);
+    if (database !== null) await serve(database, request);
+    return database;
+  });
+});

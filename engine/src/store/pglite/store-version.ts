@@ -1,5 +1,4 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import path from "node:path";
 import { syncPath } from "./sync-path.ts";
 
@@ -15,18 +14,16 @@ export interface StoreVersion {
 /** Lies inside PGlite's directory, so that a rename of the directory moves both at once. Postgres takes no notice of it. */
 const MARKER = "hayloft-store.json";
 
-/** The installed PGlite. */
-export function installedPglite(): string {
-  const entry = createRequire(import.meta.url).resolve("@electric-sql/pglite");
-  const file = path.join(path.dirname(path.dirname(entry)), "package.json");
-  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
-}
-
-/** The version of a directory; null when it has no marker, which is so until it was opened once. */
+/** The version of a directory; null when it has none that can be read, which is so until it was opened once. */
 export function readStoreVersion(pgdata: string): StoreVersion | null {
   const file = path.join(pgdata, MARKER);
   if (!existsSync(file)) return null;
-  return JSON.parse(readFileSync(file, "utf8")) as StoreVersion;
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as StoreVersion;
+  } catch {
+    // Altered on the disk. It is written anew when the directory was opened.
+    return null;
+  }
 }
 
 /** Postgres' own marker, which each directory has. */

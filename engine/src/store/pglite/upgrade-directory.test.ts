@@ -11,7 +11,8 @@ import { tempDir } from "../../testing/temp-dir.ts";
 import type { Database } from "../database.ts";
 import { sumTables } from "./copy-database.ts";
 import { openPgliteDatabase } from "./open-pglite-database.ts";
-import { installedPglite, readStoreVersion, writeStoreVersion } from "./store-version.ts";
+import { installedPglite } from "./installed-pglite.ts";
+import { readStoreVersion, writeStoreVersion } from "./store-version.ts";
 import { settleDirectory, type UpgradeStep } from "./upgrade-directory.ts";
 
 vi.setConfig({ testTimeout: 600_000 });

@@ -4,15 +4,8 @@ import { HayloftError } from "../../error/hayloft-error.ts";
 import type { DatabaseRebuild } from "../../migrate/rebuild-database.ts";
 import type { Database } from "../database.ts";
 import { copyDatabase, sumTables } from "./copy-database.ts";
-import {
-  installedPglite,
-  isLater,
-  postgresMajor,
-  readStoreVersion,
-  storeFormat,
-  type StoreVersion,
-  writeStoreVersion,
-} from "./store-version.ts";
+import { installedPglite } from "./installed-pglite.ts";
+import { isLater, postgresMajor, readStoreVersion, storeFormat, type StoreVersion, writeStoreVersion } from "./store-version.ts";
 import { syncPath, syncTree } from "./sync-path.ts";
 
 /** Where an upgrade stands; each is reached once everything before it is durable. */

@@ -102,5 +102,6 @@ function failureOf(bytes: Uint8Array, text: TextSlice, start: number, end: numbe
     table: found.get("t"),
     column: found.get("c"),
     constraint: found.get("n"),
+    detail: found.get("D"),
   };
 }

@@ -1,19 +1,26 @@
+import path from "node:path";
 import { getSystemErrorName } from "node:util";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import type { ErrorDetails } from "../../error/hayloft-error.ts";
 import { HayloftError } from "../../error/hayloft-error.ts";
 import type { Database } from "../database.ts";
+import { condemnStore } from "./damage-mark.ts";
 import { fullDiskOf } from "./full-disk.ts";
 import type { PgliteEngine } from "./pglite-engine.ts";
-import { pgliteProgram } from "./pglite-program.ts";
+import { useProgram } from "./pglite-program.ts";
+import { type StoreWorker, storeWorker } from "./store-worker.ts";
 import { syncUnsupported } from "./sync-path.ts";
 import { WorkerFate } from "./worker-fate.ts";
-import type { WorkerReply, WorkerRequest, WorkerStart } from "./worker-message.ts";
+import type { WorkerReply, WorkerRequest } from "./worker-message.ts";
 
 export interface WorkerEngineOptions {
   readonly dataDir: string | null;
   readonly durable: boolean;
+  /** See `WorkerStart`. */
+  readonly salvage?: boolean;
   readonly image: string | null;
+  /** Called when the thread has been told to open. */
+  readonly whileOpening?: (() => void) | undefined;
   /** Called once when the engine is lost while it was open. */
   readonly onFatal: (error: HayloftError) => void;
 }
@@ -34,15 +41,14 @@ export class WorkerEngine implements PgliteEngine {
   #state: "opening" | "open" | "closed" | "lost" = "opening";
   #lost: HayloftError | null = null;
 
-  private constructor(options: WorkerEngineOptions, program: WebAssembly.Module) {
+  private constructor(options: WorkerEngineOptions, { worker, program }: StoreWorker) {
     this.#options = options;
-    const { dataDir, durable, image } = options;
-    this.#worker = new Worker(new URL("./pglite-worker.js", import.meta.url), {
-      workerData: { dataDir, durable, image, program, fate: this.#fate.buffer } satisfies WorkerStart,
-    });
+    const { dataDir, durable, image, salvage = false } = options;
+    this.#worker = worker;
     this.#opened = new Promise((resolve, reject) => {
       this.#worker.on("message", (reply: WorkerReply) => {
         if (reply.kind === "opened") {
+          if (program === null) useProgram(reply.program, reply.kept);
           this.#state = "open";
           resolve(reply.durability);
         } else if (reply.kind === "refused") reject(new HayloftError(reply.failure.code, reply.failure.details));
@@ -51,12 +57,16 @@ export class WorkerEngine implements PgliteEngine {
       this.#worker.on("error", (error) => this.#lose(error, reject));
       this.#worker.on("exit", () => this.#lose(undefined, reject));
     });
+    this.#post({ kind: "open", start: { dataDir, durable, salvage, image, program, fate: this.#fate.buffer } }, []);
   }
 
   /** Starts the thread and opens the database in it. Throws `store-failed`, `store-full` or `store-unsafe`. */
   static async open(options: WorkerEngineOptions): Promise<{ engine: WorkerEngine; durability: Database["durability"] }> {
-    const engine = new WorkerEngine(options, await pgliteProgram());
+    const engine = new WorkerEngine(options, await storeWorker());
+    // Awaited below; a handler must be there when it fails meanwhile.
+    engine.#opened.catch(() => undefined);
     try {
+      options.whileOpening?.();
       return { engine, durability: await engine.#opened };
     } catch (error) {
       await engine.#worker.terminate();
@@ -81,6 +91,18 @@ export class WorkerEngine implements PgliteEngine {
     }
   }
 
+  condemn(found: ErrorDetails): HayloftError {
+    const { dataDir, salvage, onFatal } = this.#options;
+    if (salvage === true) return new HayloftError("sql-failed", found);
+    if (this.#lost !== null) return this.#lost;
+    const lost = dataDir === null ? new HayloftError("store-damaged", found) : condemnStore(path.dirname(dataDir), found);
+    if (this.#state !== "open") return lost;
+    this.#end(lost);
+    void this.#worker.terminate();
+    onFatal(lost);
+    return lost;
+  }
+
   /** Lets the process end although the engine is open. */
   unref(): void {
     this.#worker.unref();
@@ -98,8 +120,12 @@ export class WorkerEngine implements PgliteEngine {
     const id = this.#lastId;
     return await new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      this.#worker.postMessage(request(id), transfer);
+      this.#post(request(id), transfer);
     });
+  }
+
+  #post(request: WorkerRequest, transfer: ArrayBuffer[]): void {
+    this.#worker.postMessage(request, transfer);
   }
 
   #settle(reply: WorkerReply): void {
@@ -114,13 +140,17 @@ export class WorkerEngine implements PgliteEngine {
   #lose(cause: unknown, reject: (error: HayloftError) => void): void {
     if (this.#state === "closed" || this.#state === "lost") return;
     const wasOpen = this.#state === "open";
-    this.#state = "lost";
     const lost = this.#lossError(cause, !wasOpen);
-    this.#lost = lost;
+    this.#end(lost);
     reject(lost);
+    if (wasOpen) this.#options.onFatal(lost);
+  }
+
+  #end(lost: HayloftError): void {
+    this.#state = "lost";
+    this.#lost = lost;
     for (const waiting of this.#waiting.values()) waiting.reject(lost);
     this.#waiting.clear();
-    if (wasOpen) this.#options.onFatal(lost);
   }
 
   #lossError(cause: unknown, opening: boolean): HayloftError {

@@ -22,7 +22,17 @@ describe("embedded Postgres", () => {
     const db = await openPostgresDatabase({ connectionString: first.connectionString });
     await db.script("create table t (id int); insert into t values (1)");
     expect((await db.query("show fsync")).rows).toEqual([{ fsync: "on" }]);
+    await db.script("alter database postgres set synchronous_commit = off");
     await db.close();
+    const careless = await openPostgresDatabase({ connectionString: first.connectionString });
+    const waits = await careless.transaction(async (tx) => (await tx.query("show synchronous_commit")).rows);
+    expect([careless.durability, waits]).toEqual(["D3", [{ synchronous_commit: "on" }]]);
+    await careless.script("alter database postgres set synchronous_commit = remote_apply");
+    await careless.close();
+    const strict = await openPostgresDatabase({ connectionString: first.connectionString });
+    expect((await strict.query("show synchronous_commit")).rows).toEqual([{ synchronous_commit: "remote_apply" }]);
+    await strict.script("alter database postgres reset synchronous_commit");
+    await strict.close();
     await expect(
       startEmbeddedPostgres({ dataDir, port: first.port + 1 }).then(
         () => "started",

@@ -28,6 +28,8 @@ export interface EmbeddedPostgresServer {
   /** Connects as superuser to the database `postgres`. */
   readonly connectionString: string;
   readonly port: number;
+  /** Resolves when the server has ended, stopped or by itself. */
+  readonly ended: Promise<void>;
   /** Stops the server cleanly; connections still open are closed. */
   stop(): Promise<void>;
 }
@@ -55,7 +57,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const flags = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const server = new ServerProcess(binaries.postgres, ["-D", dataDir, "-p", String(port), ...flags], user);
   await untilReady(server, connectionString);
-  return { connectionString, port, stop: async () => await server.stop() };
+  return { connectionString, port, ended: server.exited, stop: async () => await server.stop() };
 }
 
 async function initialise(dataDir: string, binaries: PostgresBinaries, user: ServerUser): Promise<void> {

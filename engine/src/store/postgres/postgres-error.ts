@@ -17,7 +17,8 @@ export function postgresError(error: unknown, outcome: "none" | "unknown", readO
   if (unavailableStates.test(sqlstate) && !(sqlstate === "25006" && readOnlyAsked)) {
     return new HayloftError("unavailable", { sqlstate, outcome }, error);
   }
-  return sqlError({ sqlstate, message: error.message, table: error.table, column: error.column, constraint: error.constraint });
+  const { message, table, column, constraint, detail } = error;
+  return sqlError({ sqlstate, message, table, column, constraint, detail });
 }
 
 function systemCode(error: unknown): ErrorDetails {

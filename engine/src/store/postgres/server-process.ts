@@ -23,7 +23,8 @@ const logCharsMax = 2000;
 /** A Postgres server as a child process. */
 export class ServerProcess {
   readonly #child: ChildProcess;
-  readonly #exited: Promise<void>;
+  /** Resolves when the server has stopped, asked or not. */
+  readonly exited: Promise<void>;
   #ended = false;
   #log = "";
 
@@ -39,7 +40,7 @@ export class ServerProcess {
     this.#child.stderr?.on("data", (chunk: Buffer) => {
       this.#log = (this.#log + chunk.toString("utf8")).slice(-logCharsMax);
     });
-    this.#exited = new Promise((resolve) => {
+    this.exited = new Promise((resolve) => {
       const end = (): void => {
         this.#ended = true;
         // When the server ended by itself, this ends the watchdog's reader.
@@ -64,6 +65,6 @@ export class ServerProcess {
   /** Stops the server and waits for its end. */
   async stop(): Promise<void> {
     if (!this.#ended) this.#child.stdin?.end();
-    await this.#exited;
+    await this.exited;
   }
 }
