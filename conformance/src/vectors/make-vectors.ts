@@ -1,7 +1,7 @@
 import { createHash, createPrivateKey, createPublicKey, sign } from "node:crypto";
 import { changeBody, changeDigest, encodeFrame } from "@hayloft/engine";
 import { readFrame } from "./frame-reader.ts";
-import { columnPage, sampleColumns, sampleCommits, sampleFrames, sampleParts, uuid } from "./sample-frames.ts";
+import { columnPage, sampleColumns, sampleCommits, sampleFrames, sampleParts, sampleRows, uuid } from "./sample-frames.ts";
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
@@ -78,6 +78,10 @@ export const hashVectors = (): unknown => ({
     digests: digests.map(hex),
     digest: hex(digest),
   })),
+  rows: sampleRows.map((values) => {
+    const text = values.map((value) => value?.replaceAll("\u001F", "\u001F\u001F") ?? "\u001F0").join("\u001F\u001E");
+    return { values, text, digest: createHash("md5").update(text).digest("hex") };
+  }),
 });
 
 /** PKCS #8 and SPKI of Ed25519 are the raw keys behind fixed heads. */

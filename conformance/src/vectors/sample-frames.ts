@@ -339,3 +339,13 @@ export const columnPage = (values: readonly (string | null)[]): Frame => ({
     next: null,
   },
 });
+
+/** Values of rows as texts, in the order of their columns' names: ordinary ones, and some whose texts a careless join would take for each other. */
+export const sampleRows: readonly (readonly (string | null)[])[] = [
+  ["b-1", "2026-11-23 14:00:00.123+00", "21.50", "true", null],
+  ["", null, "0", "Küche 日本語"],
+  ["a\u001F", "b"],
+  ["a", "\u001Fb"],
+  ["a\u001F\u001Eb"],
+  ["a", "b"],
+];

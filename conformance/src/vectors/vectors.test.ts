@@ -34,6 +34,13 @@ interface HashVectors {
     digests: readonly string[];
     hash: string;
   }[];
+  readonly rows: readonly RowVector[];
+}
+
+interface RowVector {
+  readonly values: readonly (string | null)[];
+  readonly text: string;
+  readonly digest: string;
 }
 
 interface ProofVector {
@@ -147,6 +154,35 @@ describe("hash vectors", () => {
       const head = `${origin}\n${String(seq)}\n${stamp}\n${tenant}\n${node}\n${author ?? ""}\n${String(catalogVersion)}\n`;
       expect(sha256(unhex(previousHash), head, ...digests.map(unhex))).toBe(hash);
     }
+  });
+});
+
+describe("row vectors", () => {
+  const { rows } = load("hashes") as HashVectors;
+
+  /** The values that a text says: read sign by sign, as a stranger would. */
+  const valuesOf = (text: string): readonly (string | null)[] => {
+    const values: (string | null)[] = [""];
+    for (let at = 0; at < text.length; at += 1) {
+      const sign = text.charAt(at);
+      const last = values.length - 1;
+      if (sign !== "\u001F") {
+        values[last] = `${values[last] ?? ""}${sign}`;
+        continue;
+      }
+      at += 1;
+      if (text.charAt(at) === "\u001E") values.push("");
+      else values[last] = text.charAt(at) === "0" ? null : `${values[last] ?? ""}\u001F`;
+    }
+    return values;
+  };
+
+  it("R-24-2 the text of a row says its values and nothing else, and its md5 is the digest", () => {
+    for (const { values, text, digest } of rows) {
+      expect(valuesOf(text)).toEqual(values);
+      expect(createHash("md5").update(text, "utf8").digest("hex")).toBe(digest);
+    }
+    expect(new Set(rows.map(({ digest }) => digest)).size).toBe(6);
   });
 });
 

@@ -5,7 +5,8 @@ import { KEY_SEPARATOR } from "../merge/row-change.ts";
 import { rowPlan, type RowPlan } from "../merge/row-plan.ts";
 import { sqlName } from "../sql/sql-name.ts";
 import type { Database, SqlSession } from "../store/database.ts";
-import { digestTables, rowTextSql } from "./digest-tables.ts";
+import { digestTables } from "./digest-tables.ts";
+import { rowTextSql } from "./row-text.ts";
 import { inTextForm } from "./text-form.ts";
 
 /** A row that two replicas hold differently. */

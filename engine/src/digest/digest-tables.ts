@@ -3,6 +3,7 @@ import { isReplicated } from "../catalog/table-facts.ts";
 import { rowPlan, type RowPlan } from "../merge/row-plan.ts";
 import { sqlName } from "../sql/sql-name.ts";
 import type { Database, SqlParameter, SqlSession } from "../store/database.ts";
+import { columnsTextSql, rowTextSql } from "./row-text.ts";
 import { inTextForm } from "./text-form.ts";
 
 export interface TableDigest {
@@ -20,18 +21,6 @@ export interface DigestWindow {
   /** Before this time. */
   readonly to?: Date;
 }
-
-/** The canonical text of a row: its replicated values, nulls told apart from texts, no value able to look like two. */
-export const rowTextSql = (plan: RowPlan, alias: string): string => columnsTextSql([...plan.columns].sort(), alias);
-
-/** The same of some columns, in the order given. */
-const columnsTextSql = (columns: readonly string[], alias: string): string =>
-  `concat_ws(E'\\x1e', ${columns
-    .map(
-      (column) =>
-        `coalesce('=' || replace(replace(${alias}.${sqlName(column)}::text, E'\\x1b', E'\\x1b1'), E'\\x1e', E'\\x1b2'), '-')`,
-    )
-    .join(", ")})`;
 
 /** The two halves of the md5 of a row's text, as sums that do not depend on order. */
 const halves = (text: string): string => {
@@ -95,7 +84,7 @@ export async function digestColumns(
     const digests: TableDigest[] = [];
     for (const { name, table, tenantColumn, columns } of digested) {
       const from = `${sqlName(table)} as t where t.${sqlName(tenantColumn)} = $1`;
-      digests.push(await sumRows(tx, name, columnsTextSql(columns, "t"), from, [tenant]));
+      digests.push(await sumRows(tx, name, columnsTextSql(columns, {}, "t"), from, [tenant]));
     }
     return digests;
   });

@@ -6,6 +6,7 @@ import { visibleSql } from "../scope/visible-sql.ts";
 import { sqlName } from "../sql/sql-name.ts";
 import type { SqlParameter, SqlSession } from "../store/database.ts";
 import { DIGEST_BYTES, type KeptRows, type KeyRange, type RangeDigest } from "./comparison.ts";
+import { columnsTextSql } from "./row-text.ts";
 
 /** Whose rows are looked at: those of a tenant that a child's grant and retention cover. */
 export interface ComparedRows {
@@ -22,9 +23,9 @@ function shownColumns(plan: RowPlan, tier: string): readonly string[] {
   return plan.columns.filter((column) => !hidden.has(column)).toSorted();
 }
 
-/** The md5 of a row: of the JSON array of its values in text form, columns by name. 32 hexadecimal digits. */
-const rowMd5Sql = (columns: readonly string[], alias: string): string =>
-  `md5(array_to_json(array[${columns.map((column) => `${alias}.${sqlName(column)}::text`).join(", ")}])::text)`;
+/** The md5 of a row: of the canonical text of its values, columns by name. 32 hexadecimal digits. */
+const rowMd5Sql = ({ plan, grant }: Pick<ComparedRows, "plan" | "grant">, alias: string): string =>
+  `md5(${columnsTextSql(shownColumns(plan, grant.tier), plan.table.columns, alias)})`;
 
 function keptSql({ plan, kept, grant }: ComparedRows, alias: string, parameters: SqlParameter[]): string {
   const retention = plan.table.retain[grant.tier];
@@ -95,7 +96,7 @@ export async function walkByKey(tx: SqlSession): Promise<void> {
 export async function digestRange(session: SqlSession, rows: ComparedRows, range: KeyRange): Promise<RangeDigest> {
   const parameters: SqlParameter[] = [rows.tenant];
   const from = rangeSql(rows, range, parameters);
-  const md5 = rowMd5Sql(shownColumns(rows.plan, rows.grant.tier), "t");
+  const md5 = rowMd5Sql(rows, "t");
   const found = await session.query<{ rows: number; digest: string | null }>(
     `select count(*) as rows, bit_xor(('x' || ${md5})::bit(128))::text as digest ${from}`,
     parameters,
@@ -121,7 +122,7 @@ export async function digestFirst(
   const last = columns.map((_, place) => `(array_agg(p.key_${String(place)}))[${String(rowsMax)}]::text`);
   const found = await session.query<{ rows: number; digest: string | null; last: readonly (string | null)[] }>(
     `select count(*) as rows, bit_xor(('x' || p.md5)::bit(128))::text as digest, array[${last.join(", ")}] as last
-    from (select ${rowMd5Sql(shownColumns(plan, rows.grant.tier), "t")} as md5, ${keys.join(", ")} ${from} order by ${columns.join(", ")} limit ${String(rowsMax)}) as p`,
+    from (select ${rowMd5Sql(rows, "t")} as md5, ${keys.join(", ")} ${from} order by ${columns.join(", ")} limit ${String(rowsMax)}) as p`,
     parameters,
   );
   const [row] = found.rows;
@@ -149,7 +150,7 @@ export async function digestParts(
     .join(", ");
   const found = await session.query<{ rows: number; digest: string; last: readonly (string | null)[] }>(
     `select count(*) as rows, bit_xor(('x' || p.md5)::bit(128))::text as digest, array[${last}] as last
-    from (select ${keys}, ${rowMd5Sql(shownColumns(plan, rows.grant.tier), "t")} as md5,
+    from (select ${keys}, ${rowMd5Sql(rows, "t")} as md5,
       row_number() over (order by ${columns.join(", ")}) as n ${from}) as p
     group by (p.n - 1) / ${String(rowsMax)} order by (p.n - 1) / ${String(rowsMax)}`,
     parameters,
@@ -181,7 +182,7 @@ export async function rowDigests(
   const others = without.length === 0 ? "" : ` and ${key} <> all($${String(parameters.length)}::text[])`;
   const order = plan.keyColumns.map((column) => `t.${sqlName(column)}`).join(", ");
   const found = await session.query<DigestedRow>(
-    `select ${key} as row_key, ${rowMd5Sql(shownColumns(plan, rows.grant.tier), "t")} as digest ${from}${others}${order === "" ? "" : ` order by ${order}`} limit ${String(limit)}`,
+    `select ${key} as row_key, ${rowMd5Sql(rows, "t")} as digest ${from}${others}${order === "" ? "" : ` order by ${order}`} limit ${String(limit)}`,
     parameters,
   );
   return new Map(found.rows.map((row) => [row.row_key, row.digest]));
@@ -202,7 +203,7 @@ export async function digestsByKey(
   const parameters: SqlParameter[] = [...keyVectors(plan, tenant, keys)];
   const shown = visibleSql(plans, plan, "t", grant, parameters);
   const found = await session.query<DigestedRow>(
-    `select ${rowKeySql(plan, "t")} as row_key, ${rowMd5Sql(shownColumns(plan, grant.tier), "t")} as digest
+    `select ${rowKeySql(plan, "t")} as row_key, ${rowMd5Sql({ plan, grant }, "t")} as digest
     from ${sqlName(plan.table.name)} as t join ${keyArraysSql(plan, "t").join} where true${shown}`,
     parameters,
   );

@@ -24,7 +24,7 @@ export interface LocalSide {
 }
 
 /** The extension by which a child compares its rows with its parent's. */
-export const DIGEST_EXTENSION = "digest";
+export const DIGEST_EXTENSION = "row-digest";
 
 export const protocolVersion = 1;
 export const nonceBytes = 32;
