@@ -1,3 +1,4 @@
+export { ArchivedPostgres } from "./archived-postgres.ts";
 export { BRIEF_NODE } from "./brief-node.ts";
 export type { ChangedSetting } from "./changed-settings.ts";
 export { changedSettings } from "./changed-settings.ts";
