@@ -182,8 +182,8 @@ describe("bytes of images", () => {
       return (await fetch(`${hub.url}${path}`, { method, headers, body: body === null ? null : new Uint8Array(body) })).status;
     };
     expect(await send(own, plan.tenant, bytes)).toBe(404);
-    await requestMedia(hub.database, { tenant: plan.tenant, id, variant: "original", person: "ada" });
     edge.wire.cut();
+    await requestMedia(hub.database, { tenant: plan.tenant, id, variant: "original", person: "ada" });
     expect(await send(stranger, other.tenant, bytes)).toBe(404);
     expect(await send(stranger, plan.tenant, bytes)).toBe(401);
     expect(await send(own, plan.tenant, bytes, stranger)).toBe(401);

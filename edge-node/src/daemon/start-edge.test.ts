@@ -96,7 +96,7 @@ describe("a barn day without a hub", () => {
         })
         .execute();
     });
-    await until("the aggregates are computed", async () => (await countRows(edge, "telemetry_rollup_due")) === 0);
+    await until("the aggregates are computed", async () => (await countRows(edge, "telemetry_rollup_due")) === 0, 120_000);
     expect(await countRows(edge, "telemetry_raw")).toBe(60);
     expect(await countRows(edge, "telemetry_agg where bucket_size = '1d'")).toBeGreaterThan(0);
     expect(

@@ -20,6 +20,9 @@ interface Tree {
   readonly proxies: readonly CuttingProxy[];
 }
 
+/** So that what a link waits after many cuts is no part of a test's time. */
+const reconnect = { baseMs: 20, capMs: 500 };
+
 /** Tablet → proxy → edge → proxy → hub. */
 async function tree(): Promise<Tree> {
   const { replica: hub, identity: hubIdentity } = await harbour.hub(await harbour.fresh("cloud"));
@@ -29,11 +32,11 @@ async function tree(): Promise<Tree> {
   await enrol(hub, tabletIdentity);
   const upper = await CuttingProxy.open((await harbour.serve(hub)).port);
   const edge = await harbour.open(await harbour.fresh("edge"), edgeIdentity, {
-    parent: { url: upper.url, node: hubIdentity.nodeId, publicKey: hubIdentity.publicKey },
+    parent: { url: upper.url, node: hubIdentity.nodeId, publicKey: hubIdentity.publicKey, reconnect },
   });
   const lower = await CuttingProxy.open((await harbour.serve(edge)).port);
   const tablet = await harbour.open(await harbour.fresh("tablet"), tabletIdentity, {
-    parent: { url: lower.url, node: edgeIdentity.nodeId, publicKey: edgeIdentity.publicKey },
+    parent: { url: lower.url, node: edgeIdentity.nodeId, publicKey: edgeIdentity.publicKey, reconnect },
   });
   for (const proxy of [upper, lower]) harbour.onClose(async () => await proxy.close());
   return { hub, edge, tablet, proxies: [upper, lower] };
@@ -98,7 +101,7 @@ describe("tablet, edge and hub", () => {
       30_000,
     );
     expect(cuts()).toBeGreaterThan(3);
-  });
+  }, 180_000);
 
   it("a tablet that took a snapshot of an edge that was half filled ends with all of it", async () => {
     const { replica: hub, identity: hubIdentity } = await harbour.hub(await harbour.fresh("cloud"), {
@@ -114,8 +117,13 @@ describe("tablet, edge and hub", () => {
     harbour.onClose(async () => await upper.close());
     upper.blockAfter(40_000);
     const edge = await harbour.open(await harbour.fresh("edge"), edgeIdentity, {
-      parent: { url: upper.url, node: hubIdentity.nodeId, publicKey: hubIdentity.publicKey },
+      parent: { url: upper.url, node: hubIdentity.nodeId, publicKey: hubIdentity.publicKey, reconnect },
     });
+    await eventually(
+      async () => upper.blocked,
+      (blocked) => blocked,
+      30_000,
+    );
     const parent = { url: (await harbour.serve(edge)).url, node: edgeIdentity.nodeId, publicKey: edgeIdentity.publicKey };
     const tablet = await harbour.open(await harbour.fresh("tablet"), tabletIdentity, { parent });
     const ships = async (replica: HarbourReplica): Promise<number> =>

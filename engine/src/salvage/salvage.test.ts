@@ -49,6 +49,11 @@ describe("F-A11 the unsent work of a damaged store", () => {
     await jot(relay, "log", "old");
     await jot(relay, "mine", "old");
     await agree([site.hub], "a1", "log=old mine=old");
+    // What the hub has, the ship must have heard of: what is not acknowledged counts as unsent.
+    await eventually(
+      async () => (await relay.status()).peers.find(({ relation }) => relation === "parent")?.backlog.commits,
+      (commits) => commits === 0,
+    );
     await ship.stop();
     const alone = await ship.start({ alone: true });
     const { url: alongside } = await harbour.serve(alone);

@@ -150,7 +150,7 @@ export async function enrol(
 }
 
 /** Waits until `read` gives what `expected` says; the last value is in the error. */
-export async function eventually<T>(read: () => Promise<T>, expected: (value: T) => boolean, timeoutMs = 15_000): Promise<T> {
+export async function eventually<T>(read: () => Promise<T>, expected: (value: T) => boolean, timeoutMs = 45_000): Promise<T> {
   const endMs = performance.now() + timeoutMs;
   for (;;) {
     const value = await read();

@@ -63,8 +63,11 @@ describe("Postgres through a pool", () => {
     await expect
       .poll(
         async () =>
-          (await ender.query("select 1 from pg_stat_activity where query like 'select pg_sleep(30)%' and state = 'active'")).rows
-            .length,
+          (
+            await ender.query(
+              "select 1 from pg_stat_activity where datname = current_database() and query like 'select pg_sleep(30)%' and state = 'active'",
+            )
+          ).rows.length,
       )
       .toBe(1);
     await ender.query(
