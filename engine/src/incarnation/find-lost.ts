@@ -27,7 +27,8 @@ export async function findLost(
     await lockParents(tx);
     const lost: Cursor[] = [];
     for (const { cursor, hash } of proven) if (await isLost(tx, cursor, hash)) lost.push(cursor);
-    for (const cursor of lost) await noteLost(tx, env, peer, cursor);
+    let begun = false;
+    for (const cursor of lost) begun = await noteLost(tx, env, peer, cursor, begun);
     const good = heads.filter(({ tenant }) => proven.some(({ cursor }) => cursor.tenant === tenant && !lost.includes(cursor)));
     for (const head of good) await finishRecovery(tx, peer, head);
     return lost.map(({ tenant }) => tenant);
@@ -49,8 +50,8 @@ async function isLost(tx: SqlSession, { tenant, incarnation, position }: Cursor,
   return here !== null && !sameBytes(here, hash);
 }
 
-/** The logs begin anew, once, and it is written down how far everybody's commits were known then. */
-async function noteLost(tx: SqlSession, env: ReplicaEnvironment, peer: string, cursor: Cursor): Promise<void> {
+/** The logs begin anew, all and once, and it is written down how far everybody's commits were known then. Returns whether they have, `begun` before this or now. */
+async function noteLost(tx: SqlSession, env: ReplicaEnvironment, peer: string, cursor: Cursor, begun: boolean): Promise<boolean> {
   const { tenant, incarnation, position } = cursor;
   // Locked by a statement of its own: the next one sees what another child's session did while this one waited.
   await tx.query(`select 1 from hayloft.head where tenant_id = $1 for update`, [tenant]);
@@ -61,12 +62,14 @@ async function noteLost(tx: SqlSession, env: ReplicaEnvironment, peer: string, c
     [tenant, incarnation],
   );
   const [head] = rows;
-  if (head?.is_present !== false) await restoreLogs(tx, env.hasParent);
+  const begins = !begun && head?.is_present !== false;
+  if (begins) await restoreLogs(tx, env.hasParent);
   await tx.query(
     `insert into hayloft.recovery (tenant_id, peer, incarnation, position, our_position) values ($1, $2::uuid, $3::uuid, $4::bigint, $5::bigint)
     on conflict (tenant_id, peer, incarnation) do update set position = greatest(recovery.position, excluded.position), finished_at = null`,
     [tenant, peer, incarnation, position, head?.position ?? 0],
   );
+  return begun || begins;
 }
 
 /** A child that goes on with the log as it is now, and of whose own log everything is here, has offered all it had. */

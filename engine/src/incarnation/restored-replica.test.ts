@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { createIdentity } from "../identity/node-identity.ts";
 import { enrol, eventually, Harbour, type HarbourReplica, tenant } from "../replica/testing/harbour.ts";
+import { readRecovery } from "./read-recovery.ts";
 import { DirectoryHold, jot, notes, seen, ServerHold, Ship, shore, sight } from "./test-copies.ts";
 
 let harbour = new Harbour();
@@ -94,7 +95,7 @@ describe("F-C7 a replica that is set back to an older image", () => {
     expect(await lives(back)).toEqual([]);
   });
 
-  it("F-C8 an edge that was installed anew under its name gets everything back, and is one node to its parent and its tablets", async () => {
+  it("F-C8 an edge that was installed anew under its name gets everything back, and is one node to its parent", async () => {
     const site = await shore(harbour);
     const ship = await Ship.enrolled(site, await ServerHold.make());
     const first = await ship.start();
@@ -108,6 +109,49 @@ describe("F-C7 a replica that is set back to an older image", () => {
     await jot(back, "log", "after");
     await agree([site.hub, back], "a1 b1", "log=after");
     expect(await lives(back)).toEqual([]);
+  });
+
+  it("S12.2 of an edge that died with its disk while the link was down nothing is lost but what no tablet held, and that is told", async () => {
+    const site = await shore(harbour);
+    const ship = await Ship.enrolled(site, await ServerHold.make());
+    const below = async (edge: HarbourReplica) => {
+      const { url } = await harbour.serve(edge);
+      const { nodeId: node, publicKey } = ship.identity;
+      return { parent: { url, node, publicKey, reconnect: { baseMs: 20, capMs: 100 } } };
+    };
+    const edge = await ship.start();
+    const tablet = await Ship.enrolled(site, await ServerHold.make(), "tablet");
+    await sight(await tablet.start(await below(edge)), "t1");
+    await jot(edge, "log", "before");
+    await agree([site.hub], "t1", "log=before");
+    await tablet.stop();
+    await ship.stop();
+
+    const alone = await ship.start({ alone: true });
+    const offshore = await tablet.start(await below(alone));
+    await sight(offshore, "t2");
+    await jot(offshore, "mine", "tablet");
+    await sight(alone, "only the edge had this");
+    await jot(alone, "log", "edge");
+    await jot(alone, "told", "edge");
+    await agree([alone], "only the edge had this t1 t2", "log=edge mine=tablet told=edge");
+    await agree([offshore], "t1 t2", "log=edge mine=tablet told=edge");
+    await tablet.stop();
+    await jot(alone, "untold", "edge");
+    await ship.stop();
+
+    const anew = new Ship(harbour, ship.identity, site.parent, await ServerHold.make());
+    const box = await anew.start();
+    const back = await tablet.start(await below(box));
+    await sight(back, "t3");
+    await agree([site.hub, box], "t1 t2 t3", "log=edge mine=tablet told=edge");
+    await agree([back], "t1 t2 t3", "log=edge mine=tablet told=edge");
+    expect(await lives(back)).toEqual([]);
+    const report = await readRecovery(box.database);
+    const logs = report.logs.map((log) => log.tenant);
+    expect(logs.toSorted()).toEqual([...new Set(logs)].toSorted());
+    const { nodeId: node } = tablet.identity;
+    expect(report.children).toContainEqual(expect.objectContaining({ tenant, node, here: 0, rowsOffered: 2, rowsRestored: 2 }));
   });
 });
 
