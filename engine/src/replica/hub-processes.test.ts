@@ -53,18 +53,13 @@ it("a change of a name by psql at the hub is visible on the edge in under a seco
     async () => seen.at(-1),
     (name) => name === "old",
   );
-  // The median of five, because this machine may be busy.
-  const tookMs: number[] = [];
-  for (const name of ["one", "two", "three", "four", "five"]) {
-    const startMs = performance.now();
-    await psql.query("update ship set name = $1 where id = 's1'", [name]);
-    await eventually(
-      async () => seen.at(-1),
-      (now) => now === name,
-    );
-    tookMs.push(performance.now() - startMs);
-  }
-  expect(tookMs.toSorted((left, right) => left - right)[2]).toBeLessThan(1_000);
+  const startMs = performance.now();
+  await psql.query("update ship set name = 'new' where id = 's1'");
+  await eventually(
+    async () => seen.at(-1),
+    (name) => name === "new",
+  );
+  expect(performance.now() - startMs).toBeLessThan(1_000);
 });
 
 it("two hub processes on one database serve one tenant: what comes in at one goes out at the other", async () => {
