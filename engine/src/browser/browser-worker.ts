@@ -5,6 +5,9 @@ import type { BrowserReply, BrowserRequest } from "./browser-message.ts";
 
 /** The program of the web worker: opens PGlite in the browser's storage and serves requests until it is closed. */
 
+/** The whole database is in memory in any case, and making Postgres' buffers is most of an opening. */
+const memoryParams: readonly string[] = ["-c", "shared_buffers=16MB", "-c", "max_wal_size=64MB", "-c", "min_wal_size=32MB"];
+
 let database: PGlite | null = null;
 let stored = false;
 
@@ -23,7 +26,10 @@ async function exec(open: PGlite, request: Uint8Array): Promise<Uint8Array<Array
 async function serve(request: BrowserRequest): Promise<void> {
   try {
     if (request.kind === "open") {
-      database = await PGlite.create(request.store === null ? {} : { dataDir: `idb://${request.store}` });
+      database = await PGlite.create({
+        ...(request.store !== null && { dataDir: `idb://${request.store}` }),
+        startParams: [...PGlite.defaultStartParams, ...memoryParams],
+      });
       stored = request.store !== null;
       send({ kind: "done", id: request.id, bytes: new Uint8Array(0) });
       return;

@@ -1,9 +1,9 @@
 import { writeSync } from "node:fs";
-import { openPgliteDatabase } from "../store/pglite/open-pglite-database.ts";
+import { openPgliteDatabase } from "../../store/pglite/open-pglite-database.ts";
 
 /**
  * A child process of the power-cut tests: `power-program.js <directory> <durable> <rows>`. It opens the store, says `open`, and
- * writes rows, one transaction each, saying `row <n>` after each commit: a new row that refers to the one before, an update of
+ * writes rows, one transaction each, saying `row <n> <place>` after each commit, the place up to which Postgres takes its log for durable: a new row that refers to the one before, an update of
  * an older one, now and then a value that is stored out of line, a new table, and a checkpoint, so that each kind of file is
  * between two states at some time. It closes the store at the end.
  */
@@ -20,7 +20,8 @@ for (let row = 1; row <= Number(rows); row += 1) {
     await tx.query("update written set n = n + 1 where id = $1 / 2", [row]);
     if (row % 9 === 0) await tx.script(`create table made_${row} (id int primary key); insert into made_${row} values (${row})`);
   });
-  writeSync(1, `row ${row}\n`);
+  const { rows: flushed } = await database.query<{ place: string }>("select pg_current_wal_flush_lsn() - '0/0' as place");
+  writeSync(1, `row ${row} ${flushed[0]?.place}\n`);
   if (row % 7 === 0) await database.script("checkpoint");
 }
 await database.close();

@@ -1,4 +1,5 @@
 import path from "node:path";
+import { PagedBytes } from "./paged-bytes.ts";
 
 /** One line of a record: what a program did to its disk, by names relative to the store's directory, or what it said. */
 export type DiskOperation =
@@ -24,17 +25,20 @@ type PendingContent = { readonly at: number; readonly data: Buffer } | { readonl
 /** How a disk treats what was not synced when the power goes: `torn` keeps any sectors and names, in any order. */
 export type CutMode = "lost" | "kept" | "torn";
 
+/** What a disk holds after a cut: the names with their content, null for what is as it was before the record. */
+export type DiskState = ReadonlyMap<string, PagedBytes | "directory" | null>;
+
 const SECTOR = 512;
 
 class DiskFile {
   /** Where it was before the record began; null for a new file. */
   readonly base: string | null;
-  content: Buffer | null;
+  content: PagedBytes | null;
   pending: PendingContent[] = [];
 
   constructor(base: string | null) {
     this.base = base;
-    this.content = base === null ? Buffer.alloc(0) : null;
+    this.content = base === null ? PagedBytes.empty : null;
   }
 }
 
@@ -44,13 +48,13 @@ class DiskFile {
  * a time: the model of ALICE and of SQLite's crash tests. Reads the files of `base`, as they were before, by `readBase`.
  */
 export class RecordedDisk {
-  readonly #readBase: (file: string) => Buffer;
+  readonly #readBase: (file: string) => PagedBytes;
   /** Names as the program sees them. */
   readonly #live = new Map<string, DiskFile | "directory">();
   readonly #durable = new Map<string, DiskFile | "directory">();
   #pending: PendingName[] = [];
 
-  constructor(base: Iterable<readonly [string, "file" | "directory"]>, readBase: (file: string) => Buffer) {
+  constructor(base: Iterable<readonly [string, "file" | "directory"]>, readBase: (file: string) => PagedBytes) {
     this.#readBase = readBase;
     for (const [name, kind] of base) {
       const node = kind === "directory" ? kind : new DiskFile(name);
@@ -84,11 +88,11 @@ export class RecordedDisk {
    * The files of one state after a power cut: the names with their content, null for what is as it was in `base`.
    * `random` gives numbers of [0, 1).
    */
-  cut(mode: CutMode, random: () => number): Map<string, Buffer | "directory" | null> {
+  cut(mode: CutMode, random: () => number): DiskState {
     const keeps = (): boolean => mode === "kept" || (mode === "torn" && random() < 0.5);
     const names = new Map(this.#durable);
     for (const pending of this.#pending) if (keeps()) renamed(names, pending.operation, pending.node);
-    const state = new Map<string, Buffer | "directory" | null>();
+    const state = new Map<string, PagedBytes | "directory" | null>();
     for (const [name, node] of names) {
       // A file cannot be where its directory is not.
       if (!hasParents(names, name)) continue;
@@ -98,14 +102,18 @@ export class RecordedDisk {
     return state;
   }
 
-  #contentAfter(file: DiskFile, keeps: () => boolean, name: string): Buffer | null {
-    if (file.content === null && file.pending.length === 0) return file.base === name ? null : this.#contentOf(file);
-    let content: Buffer = Buffer.from(this.#contentOf(file));
-    for (const change of file.pending) content = changed(content, change, keeps);
-    return content;
+  /** The files whose content a power cut could change now, and those whose name it could. */
+  uncertain(): readonly string[] {
+    const files = [...this.#live].filter(([, node]) => node !== "directory" && node.pending.length > 0);
+    return [...new Set([...files.map(([name]) => name), ...this.#pending.map(({ operation }) => operation.file)])];
   }
 
-  #contentOf(file: DiskFile): Buffer {
+  #contentAfter(file: DiskFile, keeps: () => boolean, name: string): PagedBytes | null {
+    if (file.content === null && file.pending.length === 0 && file.base === name) return null;
+    return file.pending.reduce((content, change) => changed(content, change, keeps), this.#contentOf(file));
+  }
+
+  #contentOf(file: DiskFile): PagedBytes {
     return file.content ?? this.#readBase(file.base ?? "");
   }
 
@@ -119,9 +127,8 @@ export class RecordedDisk {
     const node = this.#live.get(name);
     if (node === undefined) return;
     if (node !== "directory") {
-      let content = this.#contentOf(node);
-      for (const change of node.pending) content = changed(content, change, () => true);
-      if (node.pending.length > 0) node.content = content;
+      if (node.pending.length === 0) return;
+      node.content = node.pending.reduce((content, change) => changed(content, change, () => true), this.#contentOf(node));
       node.pending = [];
       return;
     }
@@ -171,26 +178,15 @@ function renamed(
   }
 }
 
-function changed(content: Buffer, change: PendingContent, keeps: () => boolean): Buffer {
-  if ("size" in change) {
-    if (!keeps()) return content;
-    return change.size <= content.length
-      ? content.subarray(0, change.size)
-      : Buffer.concat([content, Buffer.alloc(change.size - content.length)]);
-  }
+function changed(content: PagedBytes, change: PendingContent, keeps: () => boolean): PagedBytes {
+  if ("size" in change) return keeps() ? content.resized(change.size) : content;
   const { at, data } = change;
-  let result = content;
-  let from = 0;
-  while (from < data.length) {
+  const kept: [number, number][] = [];
+  for (let from = 0; from < data.length;) {
     // Sectors of the disk, not of the write.
     const to = Math.min(data.length, from + SECTOR - ((at + from) % SECTOR));
-    if (keeps()) {
-      const end = at + to;
-      if (end > result.length) result = Buffer.concat([result, Buffer.alloc(end - result.length)]);
-      else if (result === content) result = Buffer.from(content);
-      data.copy(result, at + from, from, to);
-    }
+    if (keeps()) kept.push([from, to]);
     from = to;
   }
-  return result;
+  return content.written(at, data, kept);
 }
