@@ -27,12 +27,14 @@ export interface TabletPage {
   connected(): Promise<boolean>;
   durability(): string;
   /** Opens a database alone, without a replica, for `sql`; it stays open until the page goes. */
-  openStore(store: string): Promise<void>;
+  openStore(store: string | null, image?: string): Promise<void>;
   sql(text: string): Promise<readonly Record<string, unknown>[]>;
   close(): Promise<void>;
 }
 
 const worker = (): Worker => new Worker(new URL("./page-worker.js", import.meta.url), { type: "module" });
+/** Served beside the page. */
+const IMAGE = "image.tar.gz";
 let bare: Database | null = null;
 let replica: Replica<FarmRows> | null = null;
 
@@ -47,7 +49,7 @@ const page: TabletPage = {
     return { ...made.toRecord(), publicKey: [...made.publicKey] };
   },
   open: async ({ store, identity, parent, kept = [], online = true }) => {
-    const database = await openBrowserDatabase({ store, worker });
+    const database = await openBrowserDatabase({ store, worker, image: IMAGE });
     replica = await openReplica({
       catalog: farmCatalog,
       migrations: farmMigrations,
@@ -66,8 +68,8 @@ const page: TabletPage = {
   query: async (sql) => (await opened().database.query(sql)).rows,
   connected: async () => (await opened().status()).peers.some(({ connected }) => connected),
   durability: () => opened().database.durability,
-  openStore: async (store) => {
-    bare = await openBrowserDatabase({ store, worker });
+  openStore: async (store, image = IMAGE) => {
+    bare = await openBrowserDatabase({ store, worker, image });
   },
   sql: async (text) => (await bare?.query(text))?.rows ?? [],
   close: async () => {

@@ -5,6 +5,8 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { makeEmptyImage } from "@hayloft/engine/image";
+import { farmCatalog, farmMigrations } from "@hayloft/schema";
 import { build } from "vite";
 
 const types: Readonly<Record<string, string>> = {
@@ -20,7 +22,7 @@ export interface ServedPage {
   close(): Promise<void>;
 }
 
-/** Bundles the page for a browser and serves it on a free port of this machine. */
+/** Bundles the page for a browser and serves it, with the image of a tablet's store, on a free port of this machine. */
 export async function servePage(): Promise<ServedPage> {
   const outDir = await mkdtemp(join(tmpdir(), "hayloft-page-"));
   const entry = fileURLToPath(new URL("./page-main.js", import.meta.url));
@@ -35,6 +37,13 @@ export async function servePage(): Promise<ServedPage> {
       target: "esnext",
       rolldownOptions: { input: entry, output: { entryFileNames: "page.js" } },
     },
+  });
+  await makeEmptyImage({
+    catalog: farmCatalog,
+    migrations: farmMigrations,
+    tier: "tablet",
+    scratch: join(outDir, "scratch"),
+    file: join(outDir, "image.tar.gz"),
   });
   const html = '<!doctype html><meta charset="utf-8"><title>Tablet</title><script type="module" src="/page.js"></script>';
   const server = createServer((request, response) => {

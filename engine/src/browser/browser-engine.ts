@@ -27,8 +27,8 @@ export class BrowserEngine implements PgliteEngine {
   }
 
   /** Opens the database. Throws `store-failed`, `store-full`. */
-  async open(store: string | null): Promise<void> {
-    await this.#send({ kind: "open", store }, []);
+  async open(store: string | null, image: string | null): Promise<void> {
+    await this.#send({ kind: "open", store, image }, []);
   }
 
   async exec(request: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {

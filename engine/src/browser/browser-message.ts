@@ -1,7 +1,7 @@
 /** What the page asks of the worker that holds the database. */
 export type BrowserRequest =
-  /** `store` names the database in the browser's storage; null keeps it in memory. */
-  | { readonly kind: "open"; readonly id: number; readonly store: string | null }
+  /** `store` names the database in the browser's storage, null keeps it in memory; `image` is where a new one is fetched. */
+  | { readonly kind: "open"; readonly id: number; readonly store: string | null; readonly image: string | null }
   | { readonly kind: "exec"; readonly id: number; readonly bytes: Uint8Array<ArrayBuffer>; readonly alone: boolean }
   | { readonly kind: "close"; readonly id: number };
 

@@ -1,6 +1,7 @@
 import { PGlite } from "@electric-sql/pglite";
 import { isInTransaction } from "../store/pglite/is-in-transaction.ts";
 import { joinBytes, scriptRequest } from "../store/pglite/wire-request.ts";
+import { holdsDatabase } from "./holds-database.ts";
 import type { BrowserReply, BrowserRequest } from "./browser-message.ts";
 
 /** The program of the web worker: opens PGlite in the browser's storage and serves requests until it is closed. */
@@ -10,6 +11,26 @@ const memoryParams: readonly string[] = ["-c", "shared_buffers=16MB", "-c", "max
 
 let database: PGlite | null = null;
 let stored = false;
+
+async function openDatabase({ store, image }: Extract<BrowserRequest, { kind: "open" }>): Promise<PGlite> {
+  const isNew = store === null || !(await holdsDatabase(store));
+  const begin = isNew && image !== null ? await fetchImage(image) : null;
+  return await PGlite.create({
+    ...(store !== null && { dataDir: `idb://${store}` }),
+    ...(begin !== null && { loadDataDir: begin }),
+    startParams: [...PGlite.defaultStartParams, ...memoryParams],
+  });
+}
+
+/** Null when it cannot be had now; then a new database is made. */
+async function fetchImage(address: string): Promise<Blob | null> {
+  try {
+    const answer = await fetch(address);
+    return answer.ok ? await answer.blob() : null;
+  } catch {
+    return null;
+  }
+}
 
 const send = (reply: BrowserReply, transfer: Transferable[] = []): void => postMessage(reply, { transfer });
 
@@ -26,10 +47,7 @@ async function exec(open: PGlite, request: Uint8Array): Promise<Uint8Array<Array
 async function serve(request: BrowserRequest): Promise<void> {
   try {
     if (request.kind === "open") {
-      database = await PGlite.create({
-        ...(request.store !== null && { dataDir: `idb://${request.store}` }),
-        startParams: [...PGlite.defaultStartParams, ...memoryParams],
-      });
+      database = await openDatabase(request);
       stored = request.store !== null;
       send({ kind: "done", id: request.id, bytes: new Uint8Array(0) });
       return;

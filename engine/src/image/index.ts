@@ -3,6 +3,7 @@ export { ImageDesk, type ImageDeskParts, type ImageReply } from "./image-desk.ts
 export { imageKey, type ImageKind, imageKind } from "./image-kind.ts";
 export type { ImageManifest, SignedManifest } from "./image-manifest.ts";
 export { ImageShelf, type ShelfLimits, type ShelvedImage } from "./image-shelf.ts";
+export { type EmptyImageOrder, makeEmptyImage } from "./make-empty-image.ts";
 export { type ImageOrder, makeImage } from "./make-image.ts";
 export type { ImageSource } from "./fill-image.ts";
 export type { ImageParent, ImageWish } from "./fetch-image.ts";

@@ -8,13 +8,13 @@ import type { Migration } from "../migrate/migration.ts";
 import type { Cursor, Grant } from "../replica/replica-storage.ts";
 import { SqlReplicaStorage } from "../replica/sql-replica-storage.ts";
 import { grantText } from "../scope/grant-text.ts";
-import { sqlName } from "../sql/sql-name.ts";
 import type { Database } from "../store/database.ts";
 import { openPgliteDatabase } from "../store/pglite/open-pglite-database.ts";
 import { fillImage, type ImageSource } from "./fill-image.ts";
 import { imageKey, imageKind } from "./image-kind.ts";
 import { type ImageManifest, signManifest, type SignedManifest } from "./image-manifest.ts";
-import { type LogEnd, packDirectory } from "./pack-directory.ts";
+import { packDirectory } from "./pack-directory.ts";
+import { shrinkCluster } from "./shrink-cluster.ts";
 
 export interface ImageOrder {
   readonly catalog: Catalog;
@@ -62,7 +62,7 @@ async function fillScratch({ catalog, migrations, grant, source, scratch }: Imag
     const target = new SqlReplicaStorage({ database, catalog, nodeId: unownedNode, tier: grant.tier, hasParent: true });
     const cursors: readonly Cursor[] = await fillImage(source, target, catalog, grant);
     await cleanImage(database, source.node);
-    return { cursors, end: await endLog(database) };
+    return { cursors, end: await shrinkCluster(database) };
   } finally {
     await database.close();
   }
@@ -89,27 +89,3 @@ async function cleanImage(database: Database, parent: string): Promise<void> {
     throw new HayloftError("unavailable", { reason: "not clean", found: rows.map(({ what }) => what).join(", ") });
   await database.script("delete from hayloft.progress; update hayloft.peer set last_contact_at = null, acked_at = null; analyze");
 }
-
-/** Shrinks the cluster to its one database, and begins a new file of the log, so that of the log this one is enough. */
-async function endLog(database: Database): Promise<LogEnd> {
-  const { rows } = await database.query<{ name: string }>(
-    "select datname as name from pg_database where datname <> current_database() order by datname",
-  );
-  for (const { name } of rows) {
-    await database.script(`alter database ${sqlName(name)} is_template false`);
-    await database.script(`drop database ${sqlName(name)}`);
-  }
-  await database.query("select pg_switch_wal()");
-  await database.script("checkpoint");
-  const [end] = (
-    await database.query<{ segment: string; bytes: number }>(
-      `select pg_walfile_name(lsn) as segment, (pg_walfile_name_offset(lsn)).file_offset::integer as bytes
-      from (select pg_current_wal_insert_lsn() as lsn) now`,
-    )
-  ).rows;
-  if (end === undefined) throw new HayloftError("store-failed", { reason: "the end of the log is unknown" });
-  // The shutdown writes one record more.
-  return { segment: end.segment, bytes: end.bytes + LOG_LEFT_BYTES };
-}
-
-const LOG_LEFT_BYTES = 256 * 1024;

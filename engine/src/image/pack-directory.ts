@@ -27,10 +27,10 @@ const leftOut = new Set(["postmaster.pid", "postmaster.opts"]);
 const segmentPattern = /^[0-9A-F]{24}$/u;
 
 /**
- * Packs the directory of a database that was shut down: tar in gzip, of its log only the end. When it resolves, `file` is whole and
- * durable. Memory is bounded by a few chunks, whatever the size.
+ * Packs the directory of a database that was shut down: tar in gzip, of its log only the end; each name begins with `root`. When it
+ * resolves, `file` is whole and durable. Memory is bounded by a few chunks, whatever the size.
  */
-export async function packDirectory(directory: string, file: string, end: LogEnd): Promise<PackedDirectory> {
+export async function packDirectory(directory: string, file: string, end: LogEnd, root = ""): Promise<PackedDirectory> {
   const pack = tarPack();
   const handle = await open(file, "wx", 0o600);
   try {
@@ -40,7 +40,7 @@ export async function packDirectory(directory: string, file: string, end: LogEnd
       createGzip({ level: 1 }),
       async (bytes: AsyncIterable<Uint8Array>) => await writeAll(handle, bytes),
     );
-    const filled = packTree(pack, { directory, end, under: "" }).then(
+    const filled = packTree(pack, { directory, end, root, under: "" }).then(
       (counts) => {
         pack.finalize();
         return counts;
@@ -60,6 +60,7 @@ export async function packDirectory(directory: string, file: string, end: LogEnd
 interface Place {
   readonly directory: string;
   readonly end: LogEnd;
+  readonly root: string;
   /** Relative, with `/`; empty for the directory itself. */
   readonly under: string;
 }
@@ -70,7 +71,7 @@ async function packTree(pack: Pack, place: Place): Promise<Pick<PackedDirectory,
   for (const entry of entries.toSorted((left, right) => (left.name < right.name ? -1 : 1))) {
     const name = place.under === "" ? entry.name : `${place.under}/${entry.name}`;
     if (entry.isDirectory()) {
-      await packEntry(pack, { name, type: "directory", mode: 0o700 });
+      await packEntry(pack, { name: place.root + name, type: "directory", mode: 0o700 });
       const below = await packTree(pack, { ...place, under: name });
       files += below.files;
       unpackedBytes += below.unpackedBytes;
@@ -85,12 +86,12 @@ async function packTree(pack: Pack, place: Place): Promise<Pick<PackedDirectory,
 const isWanted = ({ under, end }: Place, name: string): boolean =>
   !leftOut.has(name) && (under !== LOG || !segmentPattern.test(name) || name === end.segment);
 
-async function packFile(pack: Pack, { directory, end }: Place, name: string): Promise<number> {
+async function packFile(pack: Pack, { directory, end, root }: Place, name: string): Promise<number> {
   const file = path.join(directory, name);
   const { size } = await stat(file);
   // Postgres uses old files of its log again: behind the end is what it was about before.
   const meant = name === `${LOG}/${end.segment}` ? Math.min(size, end.bytes) : size;
-  const header = { name, size, mode: 0o600 };
+  const header = { name: root + name, size, mode: 0o600 };
   if (size <= WHOLE_BYTES_MAX && meant === size) await packEntry(pack, header, await readFile(file));
   else await pipeline(padded(file, meant, size), pack.entry(header));
   return size;
