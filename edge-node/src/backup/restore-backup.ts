@@ -3,7 +3,7 @@ import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { HayloftError } from "@hayloft/engine";
 import { diskError } from "@hayloft/engine/blob";
-import { syncPath, syncTree } from "@hayloft/engine/pglite";
+import { syncAbove, syncPath, syncTree } from "@hayloft/engine/pglite";
 import type { BackupManifest } from "./backup-manifest.ts";
 import { checkUnpacked, unpackBackup } from "./unpack-backup.ts";
 
@@ -29,6 +29,7 @@ export async function restoreBackup(
   try {
     await mkdir(draft, { recursive: true, mode: 0o700 });
     syncPath(dataDir);
+    syncAbove(dataDir);
     const from = performance.now();
     const manifest = await unpackBackup(file, identities, draft);
     const unpacked = performance.now();

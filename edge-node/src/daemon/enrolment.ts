@@ -4,6 +4,7 @@ import path from "node:path";
 import type { KeyIdentity } from "@hayloft/engine";
 import { HayloftError, createIdentity, identityFromRecord } from "@hayloft/engine";
 import { loadIdentity, saveIdentity } from "@hayloft/engine/node";
+import { syncAbove } from "@hayloft/engine/pglite";
 import * as v from "valibot";
 import { requestJson } from "../http/request-json.ts";
 
@@ -86,6 +87,7 @@ export async function standaloneIdentity(dataDir: string, tenant: string): Promi
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const file = identityFile(dataDir);
   if (!existsSync(file)) saveIdentity(file, createIdentity({ tier: "edge", tenant }));
+  syncAbove(dataDir);
   const identity = loadIdentity(file);
   if (identity.tenant === tenant) return identity;
   throw new HayloftError("config-invalid", { setting: "tenant_id", problem: "the data directory belongs to another tenant" });
@@ -94,6 +96,8 @@ export async function standaloneIdentity(dataDir: string, tenant: string): Promi
 function pendingIdentity(dataDir: string): KeyIdentity {
   const file = pendingFile(dataDir);
   if (!existsSync(file)) saveIdentity(file, createIdentity({ tier: "edge", tenant: null }));
+  // The hub will know the key: a directory that was made for it must not go with the power.
+  syncAbove(dataDir);
   return loadIdentity(file);
 }
 

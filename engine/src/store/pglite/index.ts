@@ -8,7 +8,7 @@ export { checkpointWhenDue } from "./checkpoint.ts";
 export { vacuumWhenDue } from "./vacuum.ts";
 export { type TableSum, sumTables } from "./copy-database.ts";
 export { copyRunning, type ImageSink } from "./running-image.ts";
-export { syncPath, syncTree } from "./sync-path.ts";
+export { syncAbove, syncPath, syncTree } from "./sync-path.ts";
 export { damageOf } from "./damage-mark.ts";
 export { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
 export { keepControl } from "./kept-control.ts";

@@ -10,7 +10,7 @@ import { prepareDirectory } from "./prepare-directory.ts";
 import type { FateReason } from "./worker-fate.ts";
 import { WorkerFate } from "./worker-fate.ts";
 import type { OpenFailure, WorkerStart } from "./worker-message.ts";
-import { syncUnsupported } from "./sync-path.ts";
+import { syncAbove, syncUnsupported } from "./sync-path.ts";
 
 /**
  * Smaller than the defaults: an instance then stays near 300 MB, and the system's page cache stands behind it; and a checkpoint keeps 256 MB of
@@ -45,6 +45,7 @@ export async function openInWorker(start: Start): Promise<{ database: PGlite; du
     const database = await openOn(new NodeFS(start.dataDir), PGlite.defaultStartParams, start, end);
     return { database, durability: "D1" };
   }
+  syncAbove(start.dataDir);
   const fs = new DurableNodeFs(start.dataDir, (error) => end("fsync failed", errnoOf(error)));
   const database = await openOn(fs, durableStartParams, start, end);
   await proveSync(database, fs);

@@ -73,7 +73,8 @@ describe("PGlite and crashes", () => {
     "F-A10 syncs the log once or more before each acknowledgement, and the new directory tree before the first",
     { timeout: 120_000 },
     async () => {
-      const [dataDir, faultsDir] = [await tempDir(), await tempDir()];
+      const [home, faultsDir] = [await tempDir(), await tempDir()];
+      const dataDir = path.join(home, "new", "store");
       const program = runStoreProgram({ dataDir, rows: 20, faultsDir });
       await program.line("open ");
       const logFile = path.join(faultsDir, "log");
@@ -88,8 +89,8 @@ describe("PGlite and crashes", () => {
       ]) {
         expect(atOpen, place).toContain(`sync ${path.join(dataDir, place)}`);
       }
-      // The name of the renamed directory.
-      expect(atOpen).toContain(`sync ${dataDir}`);
+      // The name of the renamed directory, and those above it.
+      for (const place of [dataDir, path.join(home, "new"), home]) expect(atOpen).toContain(`sync ${place}`);
       await program.line("row 20");
       await program.signal("SIGKILL");
       const walSyncs = (await readFile(logFile, "utf8"))

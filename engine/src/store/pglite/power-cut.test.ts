@@ -1,7 +1,7 @@
 import { PGlite } from "@electric-sql/pglite";
 import { amcheck } from "@electric-sql/pglite/contrib/amcheck";
 import { NodeFS } from "@electric-sql/pglite/nodefs";
-import { cpSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -23,6 +23,7 @@ const opened = effort(64);
 const seed = Number(process.env["HAYLOFT_POWER_SEED"] ?? "1");
 /** Of each moment the states that are checked by the model. */
 const EACH_MOMENT: readonly CutMode[] = ["lost", "kept", ...Array.from({ length: 6 }, () => "torn" as const)];
+const POWER_PROGRAM = new URL("../../testing/power/power-program.js", import.meta.url);
 const ROWS = 40;
 const TRANSACTIONS = /^pg_(?:xact|multixact)\//u;
 
@@ -86,6 +87,35 @@ describe("PGlite and power cuts", () => {
     }
     expect(harm).not.toEqual([]);
   });
+  it("F-A7 F-A10 a new store has its name when all of it is durable, and says that it is open when its name is", async () => {
+    const directory = await tempDir();
+    const dataDir = path.join(directory, "store");
+    const base = path.join(directory, "base");
+    mkdirSync(base);
+    const record = await recordProgram(POWER_PROGRAM, {
+      args: [dataDir, "true", "1"],
+      root: dataDir,
+      record: path.join(directory, "record"),
+    });
+    const cuts = new PowerCuts(base, record);
+    const named = record.findIndex((operation) => operation.kind === "rename" && operation.to === "pgdata");
+    const open = record.findIndex((operation) => operation.kind === "said");
+    const [atName, atOpen] = cuts.uncertainAt((operation) => operation === record[named] || operation === record[open]);
+    expect(atName?.[1].filter((file) => file.startsWith("pgdata.new/"))).toEqual([]);
+    expect(atOpen?.[1].filter((file) => ["pgdata", "pgdata.new"].includes(file))).toEqual([]);
+    // In the middle of its files, before and after it has its name, and when it was open.
+    const moments = [Math.floor(named / 2), named, named + 1, open + 1];
+    const states = cuts.states(moments.map((after, index) => ({ after, mode: index % 2 === 0 ? "torn" : "lost", seed })));
+    for (const [cut, state] of states) {
+      const target = path.join(directory, "cut");
+      cuts.write(state, target);
+      const database = await openPgliteDatabase({ dataDir: target });
+      const { rows } = await database.query("select to_regclass('written') is not null as there");
+      expect(rows, told(cut)).toEqual([{ there: cut.after > open }]);
+      await database.close();
+    }
+  });
+
   it("F-A10 opens after a cut while Postgres made its lock file, which is empty then, or half", async () => {
     const dataDir = await tempDir();
     const open = async () => await openPgliteDatabase({ dataDir, durable: false });
@@ -115,7 +145,7 @@ async function recordWorkload(directory: string, isDurable: boolean): Promise<Po
   await (await openPgliteDatabase({ dataDir, durable: false })).close();
   const base = path.join(directory, "base");
   cpSync(path.join(dataDir, "pgdata"), base, { recursive: true });
-  const record = await recordProgram(new URL("../../testing/power/power-program.js", import.meta.url), {
+  const record = await recordProgram(POWER_PROGRAM, {
     args: [dataDir, String(isDurable), String(ROWS)],
     root: path.join(dataDir, "pgdata"),
     record: path.join(directory, "record"),

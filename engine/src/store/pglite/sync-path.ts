@@ -26,3 +26,25 @@ export function syncTree(directory: string): void {
   }
   syncPath(directory);
 }
+
+/** Error codes by which a directory that is not ours says that we may not sync it. */
+const notOurs: ReadonlySet<string> = new Set([...syncUnsupported, "EACCES", "EPERM", "EROFS"]);
+
+/**
+ * Makes the name of `place` durable, and those of the directories above it, which may have been made with it. Of directories that may not be synced the
+ * system takes care.
+ */
+export function syncAbove(place: string): void {
+  const full = path.resolve(place);
+  for (
+    let directory = path.dirname(full), below = full;
+    directory !== below;
+    below = directory, directory = path.dirname(directory)
+  ) {
+    try {
+      syncPath(directory);
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && notOurs.has(String(error.code)))) throw error;
+    }
+  }
+}
