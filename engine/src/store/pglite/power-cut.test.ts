@@ -19,7 +19,7 @@ import { pgliteProgram } from "./pglite-program.ts";
 import { prepareDirectory } from "./prepare-directory.ts";
 
 /** States that PGlite opens; another choice of them by HAYLOFT_POWER_SEED. */
-const opened = effort(64);
+const opened = effort(40);
 const seed = Number(process.env["HAYLOFT_POWER_SEED"] ?? "1");
 /** Of each moment the states that are checked by the model. */
 const EACH_MOMENT: readonly CutMode[] = ["lost", "kept", ...Array.from({ length: 6 }, () => "torn" as const)];
@@ -79,7 +79,7 @@ describe("PGlite and power cuts", () => {
     const cuts = durable.of(record);
     const model = new RecoveryModel(record, (file) => cuts.baseOf(file));
     const harm = [...uncertainTransactions(cuts)];
-    for (const [cut, state] of cuts.states(cutsEverywhere(record, ["lost", "torn"]))) {
+    for (const [cut, state] of cuts.states(cutsEverywhere(record, ["lost"]))) {
       const { reach, missing } = model.recoveryOf(state);
       if (placesOfRows(record.slice(0, cut.after)).some((end) => end > reach))
         harm.push(`an acknowledged row is lost: ${told(cut)}`);
@@ -87,6 +87,7 @@ describe("PGlite and power cuts", () => {
     }
     expect(harm).not.toEqual([]);
   });
+
   it("F-A7 F-A10 a new store has its name when all of it is durable, and says that it is open when its name is", async () => {
     const directory = await tempDir();
     const dataDir = path.join(directory, "store");
@@ -103,8 +104,8 @@ describe("PGlite and power cuts", () => {
     const [atName, atOpen] = cuts.uncertainAt((operation) => operation === record[named] || operation === record[open]);
     expect(atName?.[1].filter((file) => file.startsWith("pgdata.new/"))).toEqual([]);
     expect(atOpen?.[1].filter((file) => ["pgdata", "pgdata.new"].includes(file))).toEqual([]);
-    // In the middle of its files, before and after it has its name, and when it was open.
-    const moments = [Math.floor(named / 2), named, named + 1, open + 1];
+    // In the middle of its files, when it has its name, and when it was open.
+    const moments = [Math.floor(named / 2), named + 1, open + 1];
     const states = cuts.states(moments.map((after, index) => ({ after, mode: index % 2 === 0 ? "torn" : "lost", seed })));
     for (const [cut, state] of states) {
       const target = path.join(directory, "cut");
