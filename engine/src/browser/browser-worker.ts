@@ -35,13 +35,29 @@ async function fetchImage(address: string): Promise<Blob | null> {
 const send = (reply: BrowserReply, transfer: Transferable[] = []): void => postMessage(reply, { transfer });
 
 async function exec(open: PGlite, request: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
+  const answer = await answerTo(open, request);
+  // Nothing of an open transaction needs to be kept; its end is answered when it is in the browser's storage.
+  if (stored && !isInTransaction(answer)) await keep(open);
+  return answer;
+}
+
+async function answerTo(open: PGlite, request: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array[] = [];
   // The parts are views into WASM memory that the next part overwrites.
   await open.execProtocolRawStream(request, { syncToFs: false, onRawData: (part) => parts.push(part.slice()) });
-  const answer = joinBytes(parts);
-  // Nothing of an open transaction needs to be kept; its end is answered when it is in the browser's storage.
-  if (stored && !isInTransaction(answer)) await open.syncToFs();
-  return answer;
+  return joinBytes(parts);
+}
+
+const logEndRequest = scriptRequest("select pg_current_wal_insert_lsn()");
+/** The answer to that request, byte by byte, when everything was in the browser's storage last. */
+let keptAt = "";
+
+/** Has the browser's storage keep what was written. It looks at each file for that, so it is spared where Postgres' log did not grow. */
+async function keep(open: PGlite): Promise<void> {
+  const logEnd = (await answerTo(open, logEndRequest)).join();
+  if (logEnd === keptAt) return;
+  await open.syncToFs();
+  keptAt = logEnd;
 }
 
 async function serve(request: BrowserRequest): Promise<void> {
