@@ -16,6 +16,8 @@ export const bounds = {
   hookTimeout: 180_000,
   expect: { poll: { timeout: 20_000 } },
   restoreMocks: true,
+  // Node loads compiled code itself; only the test files go through Vite, which takes its time for each.
+  server: { deps: { external: [/\/dist\/(?!.*\.test\.js$)/] } },
 };
 
 /** All tests, on PGlite and Postgres 18. `npm test` adds the older releases: `vitest.releases.config.js`. */
