@@ -68,3 +68,13 @@ it("a device whose clock runs ahead is seen now, not in the future", async () =>
   await barn.take(barn.telemetry("temperature", 20, { device, atMs: barn.clock.nowMs() + 1_800_000 }));
   expect(await seen(device)).toMatchObject({ last_seen_at: new Date(barn.clock.nowMs()) });
 });
+
+it("S5.21 a status of the same instant as a message that came before it is not lost", async () => {
+  const device = barn.barn.sensor_device_ids[2] ?? "";
+  barn.clock.advance(90 * SECOND_MS);
+  const atMs = barn.clock.nowMs();
+  await barn.take(barn.telemetry("temperature", 20, { device, atMs }));
+  await barn.take(barn.status({ device, atMs, payload: { status: "online", firmware_version: "4.2" } }));
+  await barn.take(barn.telemetry("temperature", 21, { device, atMs }));
+  expect(await seen(device)).toEqual({ last_seen_at: new Date(atMs), status: "online", firmware_version: "4.2" });
+});

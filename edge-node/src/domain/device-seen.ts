@@ -75,6 +75,7 @@ async function writeWills({ tx, tenant, nowMs }: DomainContext, sightings: reado
   );
 }
 
+/** A status counts also when an ordinary message of the same instant was noted before: many devices count seconds. */
 async function writeStatuses({ tx, tenant, nowMs }: DomainContext, sightings: readonly Sighting[]): Promise<void> {
   const statuses = sightings.flatMap(({ item, seenMs }) =>
     item.message.event_type === "device.status" ? [{ item, seenMs, payload: item.message.payload }] : [],
@@ -89,7 +90,8 @@ async function writeStatuses({ tx, tenant, nowMs }: DomainContext, sightings: re
        last_topic = excluded.last_topic, last_payload_hash = excluded.last_payload_hash, updated_at = excluded.updated_at, status = excluded.status,
        firmware_version = coalesce(excluded.firmware_version, held.firmware_version),
        signal_strength_dbm = coalesce(excluded.signal_strength_dbm, held.signal_strength_dbm), health = coalesce(excluded.health, held.health)
-     where excluded.last_seen_at > held.last_seen_at`,
+     where excluded.last_seen_at > held.last_seen_at
+       or (excluded.last_seen_at = held.last_seen_at and excluded.last_payload_hash is distinct from held.last_payload_hash)`,
     [
       tenant,
       timestampText(nowMs),
