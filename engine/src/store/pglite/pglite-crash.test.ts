@@ -24,7 +24,7 @@ describe("PGlite and crashes", () => {
   it("F-A2 loses no acknowledged row when it is killed at any moment", { timeout: 240_000 }, async () => {
     const dataDir = await tempDir();
     let acknowledged = 0;
-    for (let round = 0; round < effort(6); round += 1) {
+    for (let round = 0; round < effort(12); round += 1) {
       // Every third round without fsync: a killed process loses nothing even then.
       const program = runStoreProgram({ dataDir, durable: round % 3 !== 0, rows: 1_000_000 });
       const top = Number((await program.line("open ")).slice(5));
@@ -44,11 +44,11 @@ describe("PGlite and crashes", () => {
     async () => {
       const parent = await tempDir();
       let opens = 0;
-      const rounds = effort(8);
+      const rounds = effort(14);
       for (let round = 0; round < rounds; round += 1) {
         const dataDir = path.join(parent, `store-${round % 2}`);
         const program = runStoreProgram({ dataDir, rows: 1 });
-        const delay = new Promise((resolve) => setTimeout(resolve, 150 + round * 230));
+        const delay = new Promise((resolve) => setTimeout(resolve, 150 + round * 130));
         await Promise.race([delay, program.line("row 1"), program.ended]);
         await program.signal("SIGKILL");
         if (lastRow(program) > 0) opens += 1;
